@@ -34,9 +34,9 @@ class Photographs(NamedTuple):
     Attributes
     ----------
     china : ndarray
-        A temple in China, by Gary Bembridge.
+        A temple in China, by danielbuechele (Flickr, CC BY 2.0).
     flower : ndarray
-        A dahlia, by dany13.
+        A dahlia, by vultilion (Flickr, CC BY 2.0).
     """
 
     china: np.ndarray
