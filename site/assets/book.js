@@ -1,0 +1,114 @@
+// What the pages do: theme, chapters on narrow screens, copying code, scrolling by keyboard.
+(() => {
+  const root = document.documentElement;
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+  // Theme: the button turns to the other one; the system's own choice is not stored.
+  const button = document.querySelector(".theme");
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const show = (theme) => {
+    root.dataset.theme = theme;
+    button.setAttribute("aria-pressed", theme === "dark");
+  };
+  const stored = (change) => {
+    try {
+      return change(localStorage);
+    } catch {
+      return null; // storage is refused: the choice holds for this page only
+    }
+  };
+  button.addEventListener("click", () => {
+    const theme = root.dataset.theme === "dark" ? "light" : "dark";
+    show(theme);
+    if ((theme === "dark") === system.matches) stored((storage) => storage.removeItem("theme"));
+    else stored((storage) => storage.setItem("theme", theme));
+  });
+  system.addEventListener("change", () => {
+    if (!stored((storage) => storage.getItem("theme"))) show(system.matches ? "dark" : "light");
+  });
+  show(root.dataset.theme);
+
+  // Chapters on a narrow screen
+  const menu = document.querySelector(".menu");
+  const chapters = document.querySelector(".chapters");
+  const open = (state) => {
+    menu.setAttribute("aria-expanded", state);
+    chapters.classList.toggle("open", state);
+  };
+  menu.addEventListener("click", () => open(menu.getAttribute("aria-expanded") !== "true"));
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && chapters.classList.contains("open")) {
+      open(false);
+      menu.focus();
+    }
+  });
+  const current = chapters.querySelector("a.current");
+  if (current) chapters.scrollTop = current.offsetTop - chapters.clientHeight / 3;
+
+  // A button that copies, on every cell of code
+  if (navigator.clipboard) {
+    for (const code of all(".cell_input .highlight, article > section div[class*=highlight-] > .highlight")) {
+      const copy = document.createElement("button");
+      copy.type = "button";
+      copy.className = "copy";
+      copy.textContent = "Copy";
+      copy.setAttribute("aria-label", "Copy this code");
+      copy.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(code.querySelector("pre").textContent.trimEnd());
+        copy.textContent = "Copied";
+        setTimeout(() => (copy.textContent = "Copy"), 1500);
+      });
+      code.append(copy);
+    }
+  }
+
+  // What scrolls in its own box can be reached by keyboard
+  const boxes = "pre, .pst-scrollable-table-container, .math, .cell_output > .output, .dlbook-plot";
+  const reach = () => {
+    // a formula in the text that is wider than the column gets a line, and a box, of its own
+    const formulas = all("span.math");
+    for (const formula of formulas) formula.classList.remove("wide");
+    const room = (formula) => formula.closest("p, li, dd, td, div").clientWidth;
+    for (const formula of formulas.filter((each) => each.offsetWidth > room(each))) formula.classList.add("wide");
+    const scrolls = (box) => box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
+    const scrolling = new Set(all(boxes).filter(scrolls));
+    for (const box of all(boxes)) {
+      if (scrolling.has(box)) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+  let frame = 0;
+  const later = () => {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(reach);
+  };
+  addEventListener("resize", later);
+  addEventListener("load", later);
+  new MutationObserver(later).observe(document.querySelector("main"), { childList: true, subtree: true });
+  reach();
+
+  // Where the reader is, in the contents of the page
+  const links = new Map(all(".here a").map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
+  const seen = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        for (const link of links.values()) link.removeAttribute("aria-current");
+        links.get(entry.target.id)?.setAttribute("aria-current", "true");
+      }
+    },
+    { rootMargin: "-10% 0px -75% 0px" },
+  );
+  for (const id of links.keys()) {
+    const section = id && document.getElementById(id);
+    if (section) seen.observe(section);
+  }
+
+  // A link that points into a folded solution unfolds it
+  const unfold = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let node = target; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+})();

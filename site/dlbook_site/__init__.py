@@ -1,0 +1,15 @@
+"""Sphinx extension of the book: claims, its own pages, and a check that the site is self-contained.
+
+- `claims` gathers what the chapters found out and fills the ledger;
+- `api` prepares the docstrings of the helper package;
+- `pages` gives each page what it needs and nothing else;
+- `guard` refuses a site that would ask a third party for anything or show a dead widget.
+"""
+
+from . import api, claims, guard, pages
+
+
+def setup(app):
+    for part in (api, claims, pages, guard):  # the guard last: it looks at what the others wrote
+        part.setup(app)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,245 @@
+"""Gives each page what it needs and nothing else.
+
+The theme supplies contents and launch buttons; the templates, style sheet and scripts in ``site/``
+are the book's own. MathJax comes from the package sphinx-mathjax-offline.
+"""
+
+import hashlib
+import html
+import os
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from docutils import nodes
+from markupsafe import Markup
+from sphinx.errors import ExtensionError
+
+#: What of Sphinx's own scripts the search page needs.
+SEARCH = ("documentation_options.js", "doctools.js", "sphinx_highlight.js")
+#: All of ``_static`` that the pages use: the rest, of themes and extensions, is removed again.
+KEPT = {
+    *SEARCH,
+    "book.css",
+    "book.js",
+    "design-tabs.js",
+    "favicon.png",
+    "favicon.svg",
+    "images",
+    "language_data.js",
+    "mathjax",
+    "preview.png",
+    "searchtools.js",
+    "sphinx-design.min.css",
+    "widgets.js",
+}
+MATHJAX = (
+    "startup.js",
+    "core.js",
+    "a11y/assistive-mml.js",
+    "input/tex.js",
+    "input/tex/extensions",
+    "output/chtml.js",
+    "output/chtml/fonts/tex.js",
+    "output/chtml/fonts/woff-v2",
+)
+# Tokens of code that look like plain text: in these pages that is most of them.
+PLAIN_TOKEN = re.compile(r'<span class="(?:n[abcefilnopvx]?|p|o|w|fm|bp|v[cgim])">([^<]*)</span>')
+# A formula in the text with the punctuation that must stay with it.
+PUNCTUATED = re.compile(r'\(?<span class="math notranslate nohighlight">[^<]*</span>[,.;:!?)’”]+')
+DESCRIPTION = re.compile(r'<meta content="([^"]*)" (?:lang="\w+" )?name="description" ?/>')
+ASSETS = Path(__file__).parents[1] / "assets"
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def fold(app, doctree, docname):
+    """Turn admonitions and solutions of class "dropdown" into ``<details>``."""
+    if app.builder.format != "html":
+        return
+    for section in doctree.findall(nodes.section):
+        if section["ids"] in (["exercise-content"], ["solution-content"]):
+            section["ids"] = []  # sphinx-exercise gives the same to each exercise of a page
+    for node in list(doctree.findall(nodes.Admonition)):
+        if "dropdown" not in node["classes"]:
+            continue
+        title = next(iter(node.findall(nodes.title)), None)
+        text = title.astext() if title is not None else node.tagname.capitalize()
+        if title is not None:
+            title.parent.remove(title)
+        style = " ".join(["admonition", *_style(node)])
+        ids = "".join(f'<span id="{html.escape(name)}"></span>' for name in node["ids"][1:])
+        name = f' id="{html.escape(node["ids"][0])}"' if node["ids"] else ""
+        opening = f'<details class="{style}"{name}><summary>{html.escape(text)}</summary>{ids}'
+        # `replace_self` would hand the node's names on to the first of the new nodes
+        at = node.parent.index(node)
+        node.parent[at : at + 1] = [_raw(opening), *node.children, _raw("</details>")]
+
+
+def _style(node):
+    kind = node.tagname.removesuffix("_node").split("_")[0]
+    return [name for name in dict.fromkeys([kind, *node["classes"]]) if name != "admonition"]
+
+
+def _raw(text):
+    return nodes.raw("", text, format="html")
+
+
+def furnish(app, pagename, templatename, context, doctree):
+    """Choose scripts and style sheets, and describe the page to search engines and previews."""
+    raws = [] if doctree is None else [raw.astext() for raw in doctree.findall(nodes.raw)]
+    mathematics = doctree is not None and any(doctree.findall(_is_mathematics))
+    widgets = any(VIEW in raw for raw in raws)
+    design = bool(re.search(r'class="[^"]*\bsd-', context.get("body", "")))
+
+    scripts, states = [], []
+    for script in context["script_files"]:
+        filename = str(getattr(script, "filename", None) or "")
+        if not filename and script.attributes.get("type") == STATE:
+            states.append(script)
+        elif "MathJax" in script.attributes.get("body", "") or "mathjax" in filename:
+            scripts += [script] * mathematics
+        elif "design" in filename:
+            scripts += [script] * design
+        elif pagename == "search" and filename.endswith(SEARCH):
+            scripts.append(script)
+    context["script_files"] = scripts
+    context["css_files"] = [
+        sheet for sheet in context["css_files"] if design and "design" in str(sheet.filename)
+    ]
+    context["widget_states"] = [script.attributes["body"] for script in states if widgets]
+    context["has_widgets"] = widgets
+
+    if "body" in context:
+        context["body"] = _mend(context["body"])
+    context["asset_version"] = _version()
+    context["description"] = _description(context, doctree)
+    baseurl = app.config.html_baseurl
+    context["preview"] = f"{baseurl.rstrip('/')}/_static/preview.png" if baseurl else None
+    context["launch_links"] = _launch_links(context.get("header_buttons", []))
+    twin = Path(app.srcdir) / f"{pagename}.ipynb"
+    context["notebook"] = twin.name if doctree is not None and twin.exists() else None
+
+
+def _version():
+    """Changes with the style sheet and the scripts, so that no stale copy is shown."""
+    files = sorted(ASSETS.iterdir())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
+
+
+def _mend(body):
+    """Small repairs of what docutils and Pygments write."""
+    body = body.replace('role="doc-biblioentry"', 'role="listitem"')  # deprecated, and in a list
+    body = body.replace('<th class="head"><p></p></th>', "<td></td>")  # heads nothing
+    body = PUNCTUATED.sub(r'<span class="unbroken">\g<0></span>', body)
+    return PLAIN_TOKEN.sub(r"\1", body)
+
+
+def _is_mathematics(node):
+    return isinstance(node, nodes.math | nodes.math_block)
+
+
+def _description(context, doctree):
+    """What the page's header says, taken out of there; else the page's first paragraph."""
+    metatags = context.get("metatags") or ""
+    if said := DESCRIPTION.search(metatags):
+        context["metatags"] = DESCRIPTION.sub("", metatags)
+        return html.unescape(said[1])
+    if doctree is None:
+        return None
+    for paragraph in doctree.findall(nodes.paragraph):
+        text = " ".join(paragraph.astext().split())
+        if len(text) > 40:
+            return text if len(text) <= 200 else text[:200].rsplit(" ", 1)[0] + " …"
+    return None
+
+
+def _launch_links(buttons):
+    """The theme's launch buttons as pairs of text and address."""
+    links = []
+    for button in buttons:
+        group = button.get("buttons", [button])
+        links += [(each["text"], each["url"]) for each in group if each.get("type") == "link"]
+    return links
+
+
+def copy_mathjax(app, error):
+    """Copy what the pages use of MathJax, and its fonts, into the site."""
+    if error is not None or app.builder.format != "html":
+        return
+    target = Path(app.outdir) / "_static" / "mathjax"
+    if (target / MATHJAX[0]).exists():
+        return
+    package = find_spec("sphinx-mathjax-offline")
+    if package is None:
+        raise ExtensionError("the package sphinx-mathjax-offline is not installed")
+    source = Path(package.origin).parent / "static" / "mathjax"
+    fresh = target.with_name("mathjax.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    for name in reversed(MATHJAX):
+        (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, fresh / name)
+        else:
+            shutil.copy2(source / name, fresh / name)
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(fresh, target)
+
+
+def tidy(app, error):
+    """Remove from the site what no page uses; add the notebooks and a front door."""
+    if error is not None or app.builder.format != "html":
+        return
+    folder = Path(app.outdir)
+    for path in (folder / "_static").iterdir():
+        if path.name not in KEPT:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for docname in sorted(app.env.found_docs):
+        twin = Path(app.srcdir) / f"{docname}.ipynb"
+        if twin.exists():
+            shutil.copy2(twin, folder / f"{docname}.ipynb")
+    root = app.config.root_doc
+    if root != "index":
+        page = (folder / f"{root}.html").read_text(encoding="utf-8")
+        (folder / "index.html").write_text(_front_door(page, f"{root}.html"), encoding="utf-8")
+
+
+def _front_door(page, target):
+    """A page that leads on to the first one, and describes itself as that does."""
+    head = re.findall(r'<title>.*?</title>|<meta (?:name="description"|property)[^>]*>', page, re.S)
+    lines = "\n".join(head)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{lines}\n'
+        f'<meta http-equiv="refresh" content="0; url={target}">\n</head>\n'
+        f'<body><main><h1><a href="{target}">From Counting to Attention</a></h1></main></body>\n'
+        "</html>\n"
+    )
+
+
+def forget_removed(app, env, added, changed, removed):
+    """Delete the pages of documents that are gone, which Sphinx leaves behind."""
+    for docname in removed:
+        (Path(app.outdir) / f"{docname}.html").unlink(missing_ok=True)
+    return []
+
+
+def add_names(app, pagename, templatename, context, doctree):
+    # Sphinx marks the captions of its contents as headings, which would precede the page's own
+    toctree = context.get("toctree")
+
+    def contents(**options):
+        return Markup(re.sub(r' (?:role="heading"|aria-level="\d")', "", toctree(**options) or ""))
+
+    if toctree:
+        context["contents"] = contents
+
+
+def setup(app):
+    app.set_html_assets_policy("always")  # `furnish` decides page by page
+    app.connect("doctree-resolved", fold, priority=900)
+    app.connect("html-page-context", add_names)
+    app.connect("html-page-context", furnish, priority=900)
+    app.connect("env-get-outdated", forget_removed)
+    app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", tidy, priority=800)

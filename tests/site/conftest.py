@@ -1,0 +1,80 @@
+"""The built site, served on this machine, and one browser for all of its tests."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "site"))
+
+import weigh  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The folder of the built site."""
+    folder = Path(os.environ.get("DLBOOK_SITE", ROOT / "_build" / "html"))
+    if not (folder / "index.html").exists():
+        pytest.fail(f"no built site in {folder}: run `make book` first")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    with weigh.serve(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = weigh.find_chromium()
+    if chromium is None:
+        pytest.skip("no Chromium found: `apt install chromium`, or set CHROMIUM to where one is")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=weigh.FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """An empty page that notes its troubles: console errors, exceptions, failed requests."""
+    context = browser.new_context(viewport={"width": 1300, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.troubles = []
+    note = page.troubles.append
+
+    def listen(message):
+        if message.type in ("error", "warning"):
+            note(f"console: {message.text}")
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: note(f"exception: {error}"))
+    page.on("requestfailed", lambda request: note(f"request failed: {request.url}"))
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def scroll_through():
+    return _scroll_through
+
+
+def _scroll_through(page):
+    """Scroll to the end in steps, so that everything lazy starts, and wait until it has."""
+    page.evaluate(
+        """async () => {
+          for (let y = 0; y < document.documentElement.scrollHeight; y += 700) {
+            scrollTo({ top: y, behavior: "instant" });
+            await new Promise(requestAnimationFrame);
+          }
+          scrollTo({ top: 0, behavior: "instant" });
+        }"""
+    )
+    page.wait_for_function("!document.querySelector('.widget.waiting')")
+    page.evaluate("window.MathJax ? MathJax.startup.promise.then(() => 0) : 0")

@@ -1,0 +1,229 @@
+"""The Sphinx extension, on made-up books of a page or two."""
+
+import html
+import io
+import json
+from pathlib import Path
+
+import pytest
+from dlbook_site import guard
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+SITE = Path(guard.__file__).parents[1]
+ROW = '[{id}]\nchapter = "{chapter}"\ndeck = "P"\nstatement = "It rains on `Mondays`."\n'
+HOLDS = {"id": "it-rains", "verdict": "holds", "evidence": "4 of 4 Mondays"}
+VIEW = '<script type="application/vnd.jupyter.widget-view+json">{"model_id": "m1"}</script>'
+
+
+def stored(**changes):
+    data = html.escape(json.dumps({**HOLDS, **changes}))
+    return f'```{{raw}} html\n<div class="dlbook-claim" data-claim="{data}">✓</div>\n```\n'
+
+
+def state(module, **values):
+    model = {"model_name": "M", "model_module": module, "state": values}
+    text = json.dumps({"version_major": 2, "state": {"m1": model}})
+    return f'<script type="application/vnd.jupyter.widget-state+json">{text}</script>'
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A function that writes files and builds them; it returns the warnings."""
+    (tmp_path / "conf.py").write_text(
+        f"""
+extensions = ["myst_parser", "dlbook_site"]
+root_doc = "book/index"
+project = html_title = "Try"
+html_theme = "basic"
+templates_path = [r"{SITE / "templates"}"]
+html_static_path = [r"{SITE / "assets"}"]
+mathjax_path = "mathjax/startup.js"
+mathjax3_config = {{"loader": {{"load": ["input/tex", "output/chtml"]}}}}
+myst_enable_extensions = ["dollarmath"]
+""",
+        encoding="utf-8",
+    )
+
+    def build(**files):
+        for name, text in {"index": INDEX, "ledger": LEDGER, **files}.items():
+            ending = "claims.toml" if name == "claims" else f"{name}.md"
+            path = tmp_path / "book" / ending
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        warnings = io.StringIO()
+        with patch_docutils(str(tmp_path)), docutils_namespace():
+            app = Sphinx(
+                srcdir=tmp_path,
+                confdir=tmp_path,
+                outdir=tmp_path / "html",
+                doctreedir=tmp_path / "doctrees",
+                buildername="html",
+                status=None,
+                warning=warnings,
+            )
+            app.build()
+        return warnings.getvalue()
+
+    build.html = tmp_path / "html"
+    return build
+
+
+INDEX = "# Book\n\n```{toctree}\none\nledger\n```\n\n```{claims-tally}\n```\n"
+LEDGER = "# Ledger\n\n```{claims-ledger}\n```\n"
+
+
+def page(book, name):
+    return (book.html / "book" / f"{name}.html").read_text(encoding="utf-8")
+
+
+def claims(book):
+    return json.loads((book.html / "claims.json").read_text(encoding="utf-8"))
+
+
+def test_a_claim_reaches_page_ledger_and_json(book):
+    assert not book(one="# One\n\n" + stored(), claims=ROW.format(id="it-rains", chapter="one"))
+    assert claims(book) == [
+        {
+            "id": "it-rains",
+            "deck": "P",
+            "statement": "It rains on `Mondays`.",
+            "chapter": "one",
+            "link": "book/one.html#claim-it-rains",
+            "verdict": "holds",
+            "evidence": "4 of 4 Mondays",
+        }
+    ]
+    chapter = page(book, "one")
+    assert 'id="claim-it-rains"' in chapter
+    assert "✓ Claim holds" in chapter
+    assert "<code" in chapter and "4 of 4 Mondays" in chapter
+    assert 'href="ledger.html#ledger-it-rains"' in chapter
+    ledger = page(book, "ledger")
+    assert 'id="ledger-it-rains"' in ledger
+    assert 'href="one.html#claim-it-rains"' in ledger
+    assert "1 claim so far" in page(book, "index")
+
+
+@pytest.mark.parametrize(
+    ("one", "rows", "complaint"),
+    [
+        (stored(id="it-snows"), "", "unknown claim 'it-snows'"),
+        ("Nothing.\n", ROW.format(id="it-rains", chapter="one"), "missing from its chapter"),
+        (stored() + "\n" + stored(), ROW.format(id="it-rains", chapter="one"), "recorded 2 times"),
+        (stored(), ROW.format(id="it-rains", chapter="other"), "belongs to 'other'"),
+        (stored(verdict="maybe"), ROW.format(id="it-rains", chapter="one"), "unknown verdict"),
+        (stored(), '[it-rains]\nchapter = "one"\ndeck = "P"\n', "has no statement"),
+    ],
+)
+def test_what_does_not_agree_is_a_warning_on_every_build(book, one, rows, complaint):
+    assert complaint in book(one="# One\n\n" + one, claims=rows)
+    assert complaint in book()  # nothing has changed: still wrong
+
+
+def test_a_claim_recorded_in_two_chapters_is_a_warning(book):
+    both = "# Book\n\n```{toctree}\none\ntwo\nledger\n```\n"
+    rows = ROW.format(id="it-rains", chapter="one")
+    text = "# Page\n\n" + stored()
+    assert "recorded 2 times" in book(index=both, one=text, two=text, claims=rows)
+
+
+def test_a_row_of_a_chapter_to_come_waits(book):
+    rows = ROW.format(id="it-rains", chapter="one") + ROW.format(id="it-snows", chapter="later")
+    assert not book(one="# One\n\n" + stored(), claims=rows)
+    assert [claim["id"] for claim in claims(book)] == ["it-rains"]
+
+
+def test_ledger_follows_when_only_a_chapter_changes(book):
+    rows = ROW.format(id="it-rains", chapter="one")
+    book(one="# One\n\n" + stored(), claims=rows)
+    book(one="# One\n\n" + stored(verdict="does not hold", evidence="dry"))
+    assert claims(book)[0]["verdict"] == "does not hold"
+    assert "✗ does not hold" in page(book, "ledger")
+    assert "dry" in page(book, "ledger")
+    assert "1 does not hold" in page(book, "index")
+
+
+def test_chapter_follows_when_only_the_statement_changes(book):
+    rows = ROW.format(id="it-rains", chapter="one")
+    book(one="# One\n\n" + stored(), claims=rows)
+    book(claims=rows.replace("rains on", "pours on"))
+    assert "It pours on" in page(book, "one")
+    assert "It pours on" in page(book, "ledger")
+
+
+def test_formulas_alone_bring_mathjax(book):
+    book(one="# One\n\nA formula $x^2$.\n", claims="")
+    assert "mathjax/startup.js" in page(book, "one")
+    assert (book.html / "_static" / "mathjax" / "core.js").exists()
+    assert "mathjax/startup.js" not in page(book, "index")
+
+
+def test_a_dropdown_is_folded_without_javascript(book):
+    text = "# One\n\n```{admonition} More\n:class: dropdown\n\nHidden words.\n```\n"
+    book(one=text, claims="")
+    before, _, inside = page(book, "one").partition("<details")
+    assert "Hidden words" not in before
+    assert "<summary>More</summary>" in inside
+    assert "Hidden words" in inside.partition("</details>")[0]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        '<script src="https://cdn.example/x.js"></script>',
+        '<link rel="stylesheet" href="//cdn.example/x.css">',
+        '<link rel="preconnect" href="https://cdn.example">',
+        '<img alt="" src="http://pictures.example/x.png">',
+        '<img alt="" srcset="x.png 1x, https://pictures.example/x.png 2x">',
+        '<iframe title="x" src="https://video.example"></iframe>',
+        "<style>@import 'https://fonts.example/x.css';</style>",
+        "<style>@font-face { src: url(https://fonts.example/x.woff2) }</style>",
+        '<p style="background: url(//pictures.example/x.png)">x</p>',
+        '<svg><image href="https://pictures.example/x.png"/></svg>',
+    ],
+)
+def test_a_foreign_address_fails_the_build(book, planted):
+    with pytest.raises(ExtensionError, match="example"):
+        book(one=f"# One\n\n```{{raw}} html\n{planted}\n```\n", claims="")
+
+
+def test_links_for_readers_may_lead_anywhere(book):
+    book(one="# One\n\nSee [there](https://example.org/page).\n", claims="")
+    assert "https://example.org/page" in page(book, "one")
+
+
+@pytest.mark.parametrize(
+    ("planted", "complaint"),
+    [
+        (VIEW, "m1 has no state"),
+        (VIEW + state("@jupyter-widgets/controls"), "only anywidgets"),
+        (VIEW + state("anywidget"), "only anywidgets"),
+    ],
+)
+def test_a_dead_widget_fails_the_build(book, planted, complaint):
+    with pytest.raises(ExtensionError, match=complaint):
+        book(one=f"# One\n\n```{{raw}} html\n{planted}\n```\n", claims="")
+
+
+def test_an_anywidget_with_its_state_is_welcome(book):
+    planted = VIEW + state("anywidget", _esm="export default {}")
+    book(one=f"# One\n\n```{{raw}} html\n{planted}\n```\n", claims="")
+    assert "widgets.js" in page(book, "one")
+    assert "widgets.js" not in page(book, "index")
+
+
+@pytest.mark.parametrize(
+    ("address", "foreign"),
+    [
+        ("https://a.example/x", True),
+        ("//a.example/x", True),
+        ("file:///etc/x", True),
+        ("x/y.css?v=1", False),
+        ("#part", False),
+        ("data:image/png;base64,AA", False),
+    ],
+)
+def test_what_counts_as_foreign(address, foreign):
+    assert guard.is_foreign(address) is foreign

@@ -1,0 +1,144 @@
+"""The built site in a browser: self-contained, quiet, accessible, alive, light."""
+
+import os
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+import weigh
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = Path(os.environ.get("DLBOOK_SITE", ROOT / "_build" / "html"))
+PAGES = weigh.pages(FOLDER) if FOLDER.exists() else ["book/index.html"]
+AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text("utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+CHECK = """async (rules) => {
+  const { violations } = await axe.run(document, {
+    runOnly: { type: "tag", values: rules }, resultTypes: ["violations"],
+  });
+  const told = (node) => `${node.html.slice(0, 160)} ${node.any.map((a) => a.message).join("; ")}`;
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${told(node)}`));
+}"""
+KEYS = ("ArrowRight", "Enter", "Space", "ArrowDown", "x")
+# what a widget shows: elements and canvases, not the values that its controls hold by themselves
+SHOWN = """(el) =>
+  el.innerHTML + [...el.querySelectorAll("canvas")].map((each) => each.toDataURL()).join("")"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, name):
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(f"{address}/{name}", wait_until="load")
+    scroll_through(page)
+    found = page.locator("mjx-merror").all_text_contents()
+    page.evaluate(AXE)
+    for width in (390, 1300):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate("new Promise((done) => setTimeout(done, 50))")  # the page reacts to its width
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            found.append(f"the page is {wide} px wide on a screen of {width}")
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+            found += [f"{theme} {width}: {each}" for each in page.evaluate(CHECK, RULES)]
+            if (width, theme) == (390, "light"):
+                # MathJax makes half of a chapter's elements, all in the text's colour: once will do
+                page.evaluate("document.querySelectorAll('.math').forEach((each) => each.remove())")
+    assert found == []
+    assert page.troubles == []
+    foreign = [url for url in requests if not url.startswith((address, "data:", "blob:"))]
+    assert foreign == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_widgets_answer_to_the_keyboard_without_a_kernel(page, address, site, scroll_through, name):
+    if "jupyter.widget-view+json" not in (site / name).read_text(encoding="utf-8"):
+        return
+    page.goto(f"{address}/{name}", wait_until="load")
+    scroll_through(page)
+    assert page.locator(".widget-trouble").count() == 0
+    for widget in page.locator(".widget").all():
+        widget.scroll_into_view_if_needed()
+        control = widget.locator("button, input, select, textarea, [tabindex='0']").first
+        before = widget.evaluate(SHOWN)
+        for key in KEYS:
+            control.focus()
+            page.keyboard.press(key)
+            if widget.evaluate(SHOWN) != before:
+                break
+        else:
+            page.wait_for_timeout(300)  # it may draw later
+            assert widget.evaluate(SHOWN) != before, f"{name}: nothing changes on {KEYS}"
+    assert page.troubles == []
+
+
+def test_widgets_live_on_pages_opened_as_files(page, site, scroll_through):
+    for name in PAGES:
+        if "jupyter.widget-view+json" in (site / name).read_text(encoding="utf-8"):
+            page.goto((site / name).resolve().as_uri(), wait_until="load")
+            scroll_through(page)
+            assert page.locator(".widget-trouble").count() == 0, name
+    assert page.troubles == []
+
+
+def test_first_load_is_light(site, browser):
+    weights = weigh.measure(site, browser=browser)
+    heavy = {}
+    for name, weight in weights.items():
+        limit = 560_000 if weight["mathematics"] else 120_000
+        if weight["bytes"] > limit:
+            heavy[name] = weight
+    assert heavy == {}
+
+
+def test_search_finds_a_word_of_a_chapter(page, address):
+    page.goto(f"{address}/book/index.html")
+    assert page.locator("input[type=search]").count() == 1
+    page.locator("input[type=search]").fill("likelihood")
+    page.keyboard.press("Enter")
+    hit = page.locator("#search-results a[href*='tagging-by-counting']").first
+    hit.wait_for()
+    hit.click()
+    page.wait_for_url("**/tagging-by-counting.html*")
+    assert page.troubles == []
+
+
+def test_theme_button_turns_the_page_and_is_remembered(page, address):
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{address}/book/index.html")
+    paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    page.locator("button.theme").press("Enter")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") != paper
+    page.goto(f"{address}/book/reference/notation.html")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_chapters_open_on_a_narrow_screen(page, address):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{address}/book/index.html")
+    chapters = page.locator("#chapters")
+    assert not chapters.is_visible()
+    page.locator("button.menu").press("Enter")
+    assert chapters.is_visible()
+    page.keyboard.press("Escape")
+    assert not chapters.is_visible()
+
+
+def test_text_has_a_measure_of_65_to_75_characters(page, address):
+    """Average over the full lines of prose on a wide screen."""
+    page.goto(f"{address}/book/index.html")
+    average = page.evaluate(
+        """() => {
+          const lengths = [];
+          for (const paragraph of document.querySelectorAll("article section > p")) {
+            const height = parseFloat(getComputedStyle(paragraph).lineHeight);
+            const lines = Math.round(paragraph.clientHeight / height);
+            if (lines > 2) lengths.push(paragraph.textContent.length / (lines - 0.5));
+          }
+          return lengths.reduce((a, b) => a + b) / lengths.length;
+        }"""
+    )
+    assert 60 <= average <= 80

@@ -1,0 +1,125 @@
+"""What the files of the built site must hold, whatever browser shows them."""
+
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import weigh
+from dlbook_site import guard
+
+
+class Page(HTMLParser):
+    """A page's links, identifiers, pictures and title."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids, self.pictures, self.figures, self.metas = [], [], [], [], {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if attributes.get("id"):
+            self.ids.append(attributes["id"])
+        if tag == "a" and attributes.get("href"):
+            self.links.append(attributes["href"])
+        elif tag == "img":
+            self.pictures.append(attributes)
+        elif tag == "svg":
+            self.figures.append(attributes)
+        elif tag == "meta":
+            name = attributes.get("name") or attributes.get("property")
+            self.metas[name] = attributes.get("content")
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {name: Page((site / name).read_text(encoding="utf-8")) for name in weigh.pages(site)}
+
+
+def test_the_site_stands_on_its_own(site):
+    assert guard.problems(site) == []
+
+
+def test_every_internal_link_and_anchor_resolves(site, pages):
+    broken = []
+    for name, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (site / name).parent / unquote(parts.path) if parts.path else site / name
+            target = target.resolve()
+            if not target.is_file():
+                broken.append(f"{name} → {link}")
+                continue
+            if parts.fragment and target.suffix == ".html":
+                ids = pages[target.relative_to(site.resolve()).as_posix()].ids
+                if unquote(parts.fragment) not in ids:
+                    broken.append(f"{name} → {link}")
+    assert broken == []
+
+
+def test_identifiers_are_unique(pages):
+    doubled = {
+        name: [each for each, count in Counter(page.ids).items() if count > 1]
+        for name, page in pages.items()
+    }
+    assert not any(doubled.values()), doubled
+
+
+def test_every_picture_has_a_text_alternative(pages):
+    for name, page in pages.items():
+        assert all("alt" in picture for picture in page.pictures), name
+        for figure in page.figures:
+            named = figure.get("role") == "img" and figure.get("aria-label")
+            assert named or figure.get("aria-hidden") == "true", f"{name}: {figure}"
+
+
+def test_every_page_describes_itself(pages):
+    for name, page in pages.items():
+        if name != "search.html":
+            assert page.metas.get("description"), name
+            assert page.metas.get("og:title"), name
+
+
+def test_no_made_up_address(site):
+    text = "".join((site / name).read_text(encoding="utf-8") for name in weigh.pages(site))
+    assert "executablebooks/jupyter-book" not in text
+    assert not re.search(r"https?://(www\.)?example\.", text)
+
+
+def test_no_markup_is_left_in_the_prose(site):
+    """A formula or a role that was not understood stands in the text as it was written."""
+    hidden = r"<(script|pre|code|style|svg)\b.*?</\1>|<(span|div) class=\"math .*?</\2>"
+    for name in weigh.pages(site):
+        article = (site / name).read_text(encoding="utf-8").partition("<article>")[2]
+        prose = re.sub(hidden, "", article, flags=re.DOTALL)
+        prose = re.sub(r"<[^>]*>", "", prose)
+        left = re.findall(
+            r"\$[^$]{0,40}\\[a-z]+|\{[a-z:]+\}`[^`]*`|^:::.*|^```.*", prose, re.MULTILINE
+        )
+        assert left == [], name
+
+
+def test_claims_json_agrees_with_the_pages(site, pages):
+    claims = json.loads((site / "claims.json").read_text(encoding="utf-8"))
+    assert len({claim["id"] for claim in claims}) == len(claims)
+    for claim in claims:
+        assert set(claim) == {"id", "deck", "statement", "chapter", "link", "verdict", "evidence"}
+        assert claim["verdict"] in {"holds", "partly holds", "does not hold", "could not run"}
+        assert claim["statement"] and claim["evidence"]
+        name, _, anchor = claim["link"].partition("#")
+        assert anchor in pages[name].ids
+        assert f"ledger-{claim['id']}" in pages["book/reference/claims.html"].ids
+
+
+def test_mathjax_only_where_there_are_formulas(site):
+    for name in weigh.pages(site):
+        text = (site / name).read_text(encoding="utf-8")
+        formulas = re.search('class="[^"]*(?:math notranslate|text_latex)', text) is not None
+        assert ("mathjax/startup.js" in text) == formulas, name
+        assert ("searchindex.js" in text) == (name == "search.html"), name
+        assert ("widgets.js" in text) == ("jupyter.widget-view+json" in text), name
