@@ -262,7 +262,9 @@ def _download(source, path):
 
     part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     bar = _progress_bar(source)
-    fetch = pooch.HTTPDownloader(progressbar=False if bar is None else bar, chunk_size=CHUNK, timeout=TIMEOUT)
+    fetch = pooch.HTTPDownloader(
+        progressbar=False if bar is None else bar, chunk_size=CHUNK, timeout=TIMEOUT
+    )
     try:
         with open(part, "wb") as file:
             fetch(source.url, _Bounded(file, source.size), None)
