@@ -235,11 +235,35 @@ def add_names(app, pagename, templatename, context, doctree):
         context["contents"] = contents
 
 
+def recall_numbers(app, env):
+    """Give Sphinx back its own numbers of figures, from which it sees what has changed."""
+    env.toc_fignumbers = getattr(env, "dlbook_fignumbers", {})
+    return []
+
+
+def number_within_page(app, env):
+    """Number figures, formulas and exercises from 1 on each page, as its notebook does.
+
+    Sphinx counts through the whole book, so that a new figure would renumber all later chapters.
+    """
+    env.dlbook_fignumbers = env.toc_fignumbers
+    env.toc_fignumbers = {
+        docname: {
+            kind: {name: (place,) for place, name in enumerate(numbers, start=1)}
+            for kind, numbers in kinds.items()
+        }
+        for docname, kinds in env.toc_fignumbers.items()
+    }
+    return []
+
+
 def setup(app):
     app.set_html_assets_policy("always")  # `furnish` decides page by page
     app.connect("doctree-resolved", fold, priority=900)
     app.connect("html-page-context", add_names)
     app.connect("html-page-context", furnish, priority=900)
     app.connect("env-get-outdated", forget_removed)
+    app.connect("env-get-updated", recall_numbers, priority=400)  # Sphinx numbers at 500
+    app.connect("env-get-updated", number_within_page, priority=600)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", tidy, priority=800)

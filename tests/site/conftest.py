@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import weigh
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "site"))
-
-import weigh  # noqa: E402
+sys.path.insert(0, str(ROOT / "site"))  # the extension, dlbook_site
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ html_static_path = [r"{SITE / "assets"}"]
 mathjax_path = "mathjax/startup.js"
 mathjax3_config = {{"loader": {{"load": ["input/tex", "output/chtml"]}}}}
 myst_enable_extensions = ["dollarmath"]
+numfig = True
 """,
         encoding="utf-8",
     )
@@ -227,3 +228,24 @@ def test_an_anywidget_with_its_state_is_welcome(book):
 )
 def test_what_counts_as_foreign(address, foreign):
     assert guard.is_foreign(address) is foreign
+
+
+def test_numbers_begin_at_one_on_every_page_and_stay_on_an_unchanged_build(book):
+    def text(name, *labels):
+        figures = "".join(
+            f"```{{figure}} dot.png\n:name: {label}\n:alt: A dot\n\nA dot.\n```\n\n"
+            for label in labels
+        )
+        return f"# {name}\n\nSee {{numref}}`{labels[-1]}`.\n\n{figures}"
+
+    dot = book.html.parent / "book" / "dot.png"
+    dot.parent.mkdir(exist_ok=True)
+    dot.write_bytes((SITE / "assets" / "favicon.png").read_bytes())
+    files = {"one": text("One", "fig-a", "fig-b"), "ledger": text("Two", "fig-c")}
+    for _ in range(2):
+        assert book(**files) == ""
+        assert "Fig. 2" in page(book, "one")
+        assert "Fig. 1" in page(book, "ledger") and "Fig. 3" not in page(book, "ledger")
+    files["one"] = text("One", "fig-a", "fig-b", "fig-d")
+    assert book(**files) == ""
+    assert "Fig. 3" in page(book, "one")

@@ -28,7 +28,8 @@ COMPRESSED_ALREADY = (".png", ".woff", ".woff2", ".jpg", ".gif")
 
 def find_chromium():
     """Where a Chromium is, or None: ``CHROMIUM``, then the names that systems give it."""
-    names = [os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+    names = [os.environ.get("CHROMIUM"), *names]
     return next(filter(None, (shutil.which(name) for name in names if name)), None)
 
 

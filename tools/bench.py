@@ -1,0 +1,111 @@
+"""Measure the build and the pages: seconds and kilobytes, with ratios, as tables and JSON.
+
+Works on a copy of the repository, so that nothing here is touched. A benchmark is a function
+that takes the copy and returns a table; add it to BENCHMARKS.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from booklib import ROOT, Book, write_atomically
+from weigh import measure
+
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv*", "_build", "__pycache__", "*.egg-info", ".*cache"
+)
+
+
+def seconds_of_build(root, jobs):
+    """Build the book at `root`; seconds, and how many chapters were executed."""
+    begin = time.monotonic()
+    command = [sys.executable, root / "tools" / "build.py", f"--root={root}", f"--jobs={jobs}"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode:
+        sys.exit(f"error: the build failed\n{answer.stdout}{answer.stderr}")
+    executed = re.search(r"Executing (\d+) of", answer.stdout)
+    return time.monotonic() - begin, int(executed[1]) if executed else 0
+
+
+def append(path, text):
+    path.write_text(path.read_text("utf-8") + text, encoding="utf-8")
+
+
+def builds(root, jobs):
+    """Seconds of a build after each kind of change."""
+    book = Book(root)
+    chapter = book.chapters[-1]
+    cell = "\n```{code-cell} ipython3\nprint('a new cell')\n```\n"
+    changes = [
+        ("cold", lambda: shutil.rmtree(book.build, ignore_errors=True)),
+        ("nothing changed", lambda: None),
+        ("a sentence of one chapter", lambda: append(chapter.path, "\nOne more sentence.\n")),
+        ("the code of one chapter", lambda: append(chapter.path, cell)),
+        ("src/dlbook/data", lambda: append(root / "src/dlbook/data/__init__.py", "\n# Changed.\n")),
+        ("src/dlbook/plot.py", lambda: append(root / "src/dlbook/plot.py", "\n# Changed.\n")),
+    ]
+    rows = []
+    for name, change in changes:
+        change()
+        seconds, executed = seconds_of_build(root, jobs)
+        rows.append({"changed": name, "chapters executed": executed, "seconds": round(seconds, 1)})
+        rows[-1]["ratio to cold"] = round(seconds / rows[0]["seconds"], 2)
+    return rows
+
+
+def pages(root, jobs):
+    """What a browser fetches on the first visit to each page, after gzip."""
+    try:
+        weights = measure(root / "_build" / "html")
+    except FileNotFoundError as error:
+        return [{"left out": str(error)}]
+    return [
+        {
+            "page": name,
+            "first load KB": round(weight["bytes"] / 1000, 1),
+            "requests": weight["requests"],
+            "formulas": "yes" if weight["mathematics"] else "no",
+            "widgets": weight["widgets"],
+        }
+        for name, weight in weights.items()
+    ]
+
+
+BENCHMARKS = {"Builds": builds, "Pages": pages}
+
+
+def table(rows):
+    """Rows (dictionaries with the same keys) as aligned text."""
+    lines = [list(rows[0])] + [[str(value) for value in row.values()] for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  " + "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=__doc__)
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="at the same time")
+    options = parser.parse_args(argv)
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="dlbook-bench-") as folder:
+        copy = Path(folder) / "book"
+        shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+        for title, benchmark in BENCHMARKS.items():
+            results[title] = benchmark(copy, options.jobs)
+            print(f"{title}\n{table(results[title])}\n", flush=True)
+    output = Book().build / "bench.json"
+    write_atomically(output, json.dumps(results, indent=1) + "\n")
+    print(f"The same as JSON: {output}")
+
+
+if __name__ == "__main__":
+    main()
