@@ -1,0 +1,71 @@
+"""Least squares to play with: points to move, a loss landscape, and gradient descent on it."""
+
+import math
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+__all__ = ["LeastSquares"]
+
+
+class LeastSquares(anywidget.AnyWidget):
+    """A straight line, its squared residuals, and gradient descent on the loss they make.
+
+    The loss is half the sum of squares of ``y - (intercept + slope * x)``. The rate of gradient
+    descent is given as a multiple of 2/λ_max, above which it diverges. Everything is computed in
+    the page.
+
+    Parameters
+    ----------
+    x, y : sequence of float
+        Coordinates of the points, at least two of them.
+    start : pair of float
+        Intercept and slope at which gradient descent starts.
+    multiple : float
+        Learning rate in units of 2/λ_max, from 0.01 to 1.2.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a coordinate is not a finite number, `x` and `y` differ in length, there are fewer than
+        two points, or `multiple` is out of its range.
+
+    Notes
+    -----
+    The attributes ``x``, ``y``, ``start`` and ``multiple`` hold what was given, then what the
+    reader makes of it.
+    """
+
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_suffix(".css")
+    x = traitlets.List(traitlets.Float()).tag(sync=True)
+    y = traitlets.List(traitlets.Float()).tag(sync=True)
+    start = traitlets.List(traitlets.Float()).tag(sync=True)
+    multiple = traitlets.Float().tag(sync=True)
+
+    def __init__(self, x, y, *, start=(0.0, 0.0), multiple=0.3):
+        x, y = _numbers(x, "x"), _numbers(y, "y")
+        start = _numbers(start, "start")
+        (multiple,) = _numbers([multiple], "multiple")
+        if len(x) != len(y):
+            raise ValueError(f"y: expected {len(x)} values, one for each x, got {len(y)}")
+        if len(x) < 2:
+            raise ValueError(f"x: expected at least two points, got {len(x)}")
+        if len(start) != 2:
+            raise ValueError(f"start: expected an intercept and a slope, got {len(start)} values")
+        if not 0.01 <= multiple <= 1.2:
+            raise ValueError(f"multiple: expected a number from 0.01 to 1.2, got {multiple}")
+        super().__init__(x=x, y=y, start=start, multiple=multiple)
+
+
+def _numbers(values, name):
+    """`values` as a list of floats, JSON's kind of number."""
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected numbers, got {values!r:.60}") from None
+    for position, number in enumerate(numbers):
+        if not math.isfinite(number):
+            raise ValueError(f"{name}[{position}]: expected a finite number, got {number}")
+    return numbers
