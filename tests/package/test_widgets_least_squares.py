@@ -11,7 +11,6 @@ import pytest
 from dlbook.widgets.least_squares import LeastSquares
 
 NAN, X, Y = float("nan"), [0, 1, 2], [2, 1, 6]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def test_it_carries_its_points():
@@ -125,18 +124,6 @@ MOUNT = """async ([address, state]) => {
   window.leave = (await import(address)).default.render({ model, el });
   window.listening = () => Object.values(listeners).flat().length;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("no Chromium found")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield started
-        started.close()
 
 
 @pytest.fixture

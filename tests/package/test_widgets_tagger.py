@@ -23,7 +23,6 @@ TOY = [
     sentence("a walk", "DET N"),
     sentence("take 1/2 walk !", "V N N X"),
 ]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def test_it_carries_its_sentences():
@@ -57,15 +56,10 @@ def test_bad_input_is_named(arguments, options, message):
 
 
 @pytest.fixture(scope="module")
-def page():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("no Chromium found")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser.new_page(viewport={"width": 390, "height": 800})
-        browser.close()
+def page(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    yield page
+    page.close()
 
 
 def module(widget):

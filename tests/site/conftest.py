@@ -26,19 +26,6 @@ def address(site):
         yield address
 
 
-@pytest.fixture(scope="session")
-def browser():
-    chromium = weigh.find_chromium()
-    if chromium is None:
-        pytest.skip("no Chromium found: `apt install chromium`, or set CHROMIUM to where one is")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=weigh.FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser):
     """An empty page that notes its troubles: console errors, exceptions, failed requests."""

@@ -62,6 +62,9 @@ def test_widgets_answer_to_the_keyboard_without_a_kernel(page, address, site, sc
     for widget in page.locator(".widget").all():
         widget.scroll_into_view_if_needed()
         control = widget.locator("button, input, select, textarea, [tabindex='0']").first
+        control.focus()
+        # else JupyterLab takes the arrow keys for its own
+        assert control.get_attribute("data-lm-suppress-shortcuts"), name
         before = widget.evaluate(SHOWN)
         for key in KEYS:
             control.focus()

@@ -121,6 +121,9 @@ function tidy(value) {
 
 function render({ model, el }) {
   const root = html("div", { class: "dlbook-least-squares", role: "group", "aria-label": "Least squares to play with" });
+  root.addEventListener("focusin", ({ target }) => {
+    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
+  });
   const panels = html("div", { class: "dlbook-ls-panels" });
   const plane = axes("Points and line", { x: "x", y: "y" });
   const landscape = axes("Loss landscape", { x: "intercept", y: "slope" });

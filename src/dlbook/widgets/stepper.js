@@ -13,6 +13,9 @@ function render({ model, el }) {
   const last = frames.length - 1;
 
   const root = element("div", { class: "dlbook-stepper", role: "group", "aria-label": model.get("label") });
+  root.addEventListener("focusin", ({ target }) => {
+    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
+  });
   const picture = element("div", { class: "dlbook-stepper-picture" });
   const controls = element("div", { class: "dlbook-stepper-controls" });
   const back = element("button", { type: "button", "aria-label": "Previous step" }, "‹");

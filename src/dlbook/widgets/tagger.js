@@ -161,6 +161,9 @@ function render({ model, el }) {
   const sizes = sizesUpTo(training.length);
 
   const root = element("div", { class: "dlbook-tagger", role: "group", "aria-label": "Tagger" });
+  root.addEventListener("focusin", ({ target }) => {
+    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
+  });
   const sentence = element("input", { type: "text", spellcheck: "false", autocomplete: "off" });
   const example = element("select");
   const size = element("input", { type: "range", min: 0, max: sizes.length - 1, step: 1 });
