@@ -1,7 +1,8 @@
 """Measure the build and the pages: seconds and kilobytes, with ratios, as tables and JSON.
 
 Works on a copy of the repository, so that nothing here is touched. A benchmark is a function
-that takes the copy and returns a table; add it to BENCHMARKS.
+that takes the copy and the number of jobs and returns a table, or several by name; add it to
+BENCHMARKS.
 """
 
 import argparse
@@ -78,7 +79,16 @@ def pages(root, jobs):
     ]
 
 
-BENCHMARKS = {"Builds": builds, "Pages": pages}
+def engine(root, jobs):
+    """dlbook.autodiff against PyTorch and others, in a process of its own: one thread each."""
+    output = root / "_build" / "engine.json"
+    command = [sys.executable, root / "tools" / "bench_autodiff.py", f"--json={output}"]
+    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    return json.loads(output.read_text("utf-8"))
+
+
+BENCHMARKS = {"Builds": builds, "Pages": pages, "Engine": engine}
 
 
 def table(rows):
@@ -100,8 +110,10 @@ def main(argv=None):
         copy = Path(folder) / "book"
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
         for title, benchmark in BENCHMARKS.items():
-            results[title] = benchmark(copy, options.jobs)
-            print(f"{title}\n{table(results[title])}\n", flush=True)
+            found = benchmark(copy, options.jobs)
+            results |= found if isinstance(found, dict) else {title: found}
+            for name in found if isinstance(found, dict) else [title]:
+                print(f"{name}\n{table(results[name])}\n", flush=True)
     output = Book().build / "bench.json"
     write_atomically(output, json.dumps(results, indent=1) + "\n")
     print(f"The same as JSON: {output}")
