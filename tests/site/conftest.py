@@ -39,9 +39,13 @@ def page(browser):
         if message.type in ("error", "warning"):
             note(f"console: {message.text}")
 
+    def fail(request):
+        if request.failure != "net::ERR_ABORTED":  # as when a reader leaves a page that still loads
+            note(f"request failed: {request.url} ({request.failure})")
+
     page.on("console", listen)
     page.on("pageerror", lambda error: note(f"exception: {error}"))
-    page.on("requestfailed", lambda request: note(f"request failed: {request.url}"))
+    page.on("requestfailed", fail)
     yield page
     context.close()
 
