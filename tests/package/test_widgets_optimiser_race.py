@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,26 +211,7 @@ def test_contours_lie_on_their_level(evaluate):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = """async ([address, state]) => {
-  const listeners = {};
-  window.state = state;
-  const model = {
-    get: (name) => state[name],
-    set: (name, value) => {
-      state[name] = value;
-      (listeners[`change:${name}`] ?? []).forEach((listener) => listener());
-    },
-    on: (name, listener) => (listeners[name] ??= []).push(listener),
-    off: (name, listener) => (listeners[name] = listeners[name].filter((l) => l !== listener)),
-    save_changes: () => {},
-  };
-  document.body.innerHTML = "";
-  const style = document.body.appendChild(document.createElement("style"));
-  style.textContent = state.css;
-  const el = document.body.appendChild(document.createElement("main"));
-  window.leave = (await import(address)).default.render({ model, el });
-  window.listening = () => Object.values(listeners).flat().length;
-}"""
+MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
 
 
 @pytest.fixture
