@@ -4,11 +4,12 @@ import importlib.util
 import os
 import platform
 import random
+import sys
 from importlib import metadata
 
 import numpy as np
 
-__all__ = ["describe", "device", "seed_everything", "set_threads"]
+__all__ = ["describe", "device", "is_watched", "seed_everything", "set_threads"]
 
 _PACKAGES = ("dlbook", "numpy", "torch", "scikit-learn", "matplotlib", "anywidget", "ipywidgets")
 
@@ -81,6 +82,18 @@ def device():
     if (picked.index or 0) >= n_devices:
         raise ValueError(f"DLBOOK_DEVICE is {chosen!r}: this machine has {n_devices} such devices")
     return picked
+
+
+def is_watched():
+    """Whether a person is watching, so that a progress bar makes sense.
+
+    Returns
+    -------
+    bool
+        False in continuous integration (where ``CI`` is set), in scripts and in tests; True in a
+        terminal and in a notebook.
+    """
+    return not os.environ.get("CI") and (sys.stderr.isatty() or "ipykernel" in sys.modules)
 
 
 def set_threads(n_threads=None):

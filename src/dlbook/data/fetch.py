@@ -3,13 +3,14 @@
 import functools
 import hashlib
 import os
-import sys
 import threading
 import warnings
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from .. import runtime
 
 __all__ = ["DataUnavailable", "Source", "at_hand", "cache_folder", "locate", "obtainable"]
 
@@ -323,8 +324,7 @@ def _network_reason(error):
 
 def _progress_bar(source):
     """Progress bar for a person who is watching; None in CI, in scripts and in tests."""
-    watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-    if os.environ.get("CI") or not watched:
+    if not runtime.is_watched():
         return None
     from tqdm import tqdm
 
