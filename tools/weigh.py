@@ -106,7 +106,6 @@ def _measure(folder, browser):
             page.on("requestfinished", lambda request, bodies=bodies: bodies.append(request))
             page.goto(f"{address}/{name}", wait_until="load")
             page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-            page.evaluate("window.MathJax ? MathJax.startup.promise.then(() => 0) : 0")
             page.evaluate("document.fonts.ready.then(() => 0)")
             weights[name] = {
                 "bytes": sum(_size(request) for request in bodies),

@@ -2,14 +2,16 @@
 
 - `claims` gathers what the chapters found out and fills the ledger;
 - `api` prepares the docstrings of the helper package;
+- `mathematics` typesets the formulas;
 - `pages` gives each page what it needs and nothing else;
 - `guard` refuses a site that would ask a third party for anything or show a dead widget.
 """
 
-from . import api, claims, guard, pages
+from . import api, claims, guard, mathematics, pages
 
 
 def setup(app):
-    for part in (api, claims, pages, guard):  # the guard last: it looks at what the others wrote
+    # the guard last: it looks at what the others wrote
+    for part in (api, claims, mathematics, pages, guard):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

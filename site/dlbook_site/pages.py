@@ -1,20 +1,17 @@
 """Gives each page what it needs and nothing else.
 
 The theme supplies contents and launch buttons; the templates, style sheet and scripts in ``site/``
-are the book's own. MathJax comes from the package sphinx-mathjax-offline.
+are the book's own.
 """
 
 import hashlib
 import html
-import os
 import re
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
 from markupsafe import Markup
-from sphinx.errors import ExtensionError
 
 #: What of Sphinx's own scripts the search page needs.
 SEARCH = ("documentation_options.js", "doctools.js", "sphinx_highlight.js")
@@ -28,26 +25,20 @@ KEPT = {
     "favicon.svg",
     "images",
     "language_data.js",
-    "mathjax",
+    "mathematics",
     "preview.png",
     "searchtools.js",
     "sphinx-design.min.css",
     "widgets.js",
 }
-MATHJAX = (
-    "startup.js",
-    "core.js",
-    "a11y/assistive-mml.js",
-    "input/tex.js",
-    "input/tex/extensions",
-    "output/chtml.js",
-    "output/chtml/fonts/tex.js",
-    "output/chtml/fonts/woff-v2",
-)
 # Tokens of code that look like plain text: in these pages that is most of them.
 PLAIN_TOKEN = re.compile(r'<span class="(?:n[abcefilnopvx]?|p|o|w|fm|bp|v[cgim])">([^<]*)</span>')
 # A formula in the text with the punctuation that must stay with it.
-PUNCTUATED = re.compile(r'\(?<span class="math notranslate nohighlight">[^<]*</span>[,.;:!?)’”]+')
+PUNCTUATED = re.compile(
+    r'\(?<span class="math"[^>]*><mjx-container(?:(?!</mjx-container>).)*</mjx-container></span>'
+    r"[,.;:!?)’”]+",
+    re.DOTALL,
+)
 DESCRIPTION = re.compile(r'<meta content="([^"]*)" (?:lang="\w+" )?name="description" ?/>')
 ASSETS = Path(__file__).parents[1] / "assets"
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -89,7 +80,6 @@ def _raw(text):
 def furnish(app, pagename, templatename, context, doctree):
     """Choose scripts and style sheets, and describe the page to search engines and previews."""
     raws = [] if doctree is None else [raw.astext() for raw in doctree.findall(nodes.raw)]
-    mathematics = doctree is not None and any(doctree.findall(_is_mathematics))
     widgets = any(VIEW in raw for raw in raws)
     design = bool(re.search(r'class="[^"]*\bsd-', context.get("body", "")))
 
@@ -98,8 +88,6 @@ def furnish(app, pagename, templatename, context, doctree):
         filename = str(getattr(script, "filename", None) or "")
         if not filename and script.attributes.get("type") == STATE:
             states.append(script)
-        elif "MathJax" in script.attributes.get("body", "") or "mathjax" in filename:
-            scripts += [script] * mathematics
         elif "design" in filename:
             scripts += [script] * design
         elif pagename == "search" and filename.endswith(SEARCH):
@@ -136,10 +124,6 @@ def _mend(body):
     return PLAIN_TOKEN.sub(r"\1", body)
 
 
-def _is_mathematics(node):
-    return isinstance(node, nodes.math | nodes.math_block)
-
-
 def _description(context, doctree):
     """What the page's header says, taken out of there; else the page's first paragraph."""
     metatags = context.get("metatags") or ""
@@ -162,29 +146,6 @@ def _launch_links(buttons):
         group = button.get("buttons", [button])
         links += [(each["text"], each["url"]) for each in group if each.get("type") == "link"]
     return links
-
-
-def copy_mathjax(app, error):
-    """Copy what the pages use of MathJax, and its fonts, into the site."""
-    if error is not None or app.builder.format != "html":
-        return
-    target = Path(app.outdir) / "_static" / "mathjax"
-    if (target / MATHJAX[0]).exists():
-        return
-    package = find_spec("sphinx-mathjax-offline")
-    if package is None:
-        raise ExtensionError("the package sphinx-mathjax-offline is not installed")
-    source = Path(package.origin).parent / "static" / "mathjax"
-    fresh = target.with_name("mathjax.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    for name in reversed(MATHJAX):
-        (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-        if (source / name).is_dir():
-            shutil.copytree(source / name, fresh / name)
-        else:
-            shutil.copy2(source / name, fresh / name)
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(fresh, target)
 
 
 def tidy(app, error):
@@ -265,5 +226,4 @@ def setup(app):
     app.connect("env-get-outdated", forget_removed)
     app.connect("env-get-updated", recall_numbers, priority=400)  # Sphinx numbers at 500
     app.connect("env-get-updated", number_within_page, priority=600)
-    app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", tidy, priority=800)

@@ -67,4 +67,3 @@ def _scroll_through(page):
         }"""
     )
     page.wait_for_function("!document.querySelector('.widget.waiting')")
-    page.evaluate("window.MathJax ? MathJax.startup.promise.then(() => 0) : 0")

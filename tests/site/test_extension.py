@@ -3,6 +3,7 @@
 import html
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,7 @@ project = html_title = "Try"
 html_theme = "basic"
 templates_path = [r"{SITE / "templates"}"]
 html_static_path = [r"{SITE / "assets"}"]
-mathjax_path = "mathjax/startup.js"
-mathjax3_config = {{"loader": {{"load": ["input/tex", "output/chtml"]}}}}
+html_math_renderer = "typeset"
 myst_enable_extensions = ["dollarmath"]
 numfig = True
 """,
@@ -154,11 +154,47 @@ def test_chapter_follows_when_only_the_statement_changes(book):
     assert "It pours on" in page(book, "ledger")
 
 
-def test_formulas_alone_bring_mathjax(book):
-    book(one="# One\n\nA formula $x^2$.\n", claims="")
-    assert "mathjax/startup.js" in page(book, "one")
-    assert (book.html / "_static" / "mathjax" / "core.js").exists()
-    assert "mathjax/startup.js" not in page(book, "index")
+FORMULAS = """# One
+
+A formula ($x^2$), and one of its own:
+
+$$
+\\alpha = \\frac{1}{2}
+$$ (eq-half)
+
+See {eq}`eq-half`.
+"""
+
+
+def test_formulas_are_set_when_the_site_is_built(book):
+    assert book(one=FORMULAS, claims="") == ""
+    text = page(book, "one")
+    assert text.count("<mjx-container") == 2 and "<script" not in text.split("<mjx-container", 1)[1]
+    assert "<math" in text  # for screen readers
+    assert '<span class="unbroken">(<span class="math"' in text
+    assert re.search(r'class="math"[^>]*id="equation-eq-half".*?<span class="eqno">\(1\)', text)
+    assert " style=" not in text.split("<article>")[1].split("</article>")[0]
+    sheet = book.html / "_static" / "mathematics" / "book-one.css"
+    assert "_static/mathematics/book-one.css" in text and "mathematics" not in page(book, "index")
+    glyphs = sheet.read_text(encoding="utf-8")
+    assert "mjx-c.mjx-c1D6FC" in glyphs and "1D6FD" not in glyphs  # α but no β
+    for font in re.findall(r'url\("?([^")]+)', glyphs):
+        assert (sheet.parent / font).exists()
+
+
+def test_pages_do_not_share_their_formulas(book):
+    book(one="# One\n\n$\\alpha$\n", index=INDEX + "\n$\\beta$\n", claims="")
+    folder = book.html / "_static" / "mathematics"
+    sheets = [(folder / f"book-{name}.css").read_text("utf-8") for name in ("one", "index")]
+    assert [("1D6FC" in sheet, "1D6FD" in sheet) for sheet in sheets] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+@pytest.mark.parametrize("tex", [r"\alhpa", r"\frac{1}", r"\begin{aligned} x"])
+def test_a_formula_that_tex_refuses_is_reported(book, tex):
+    assert tex.split("{")[0].strip("\\") in book(one=f"# One\n\n$${tex}$$\n", claims="")
 
 
 def test_a_dropdown_is_folded_without_javascript(book):

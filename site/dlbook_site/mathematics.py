@@ -1,0 +1,199 @@
+"""Typesets formulas when the site is built, so that pages need no script for them.
+
+MathJax, from the package sphinx-mathjax-offline, runs in a JavaScript engine inside of Python. A
+page gets its formulas as HTML, with MathML for screen readers, and a style sheet of the glyphs that
+it uses; attributes ``style`` become rules of that sheet, as strict pages want it.
+"""
+
+import json
+import os
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "mathematics"  # in _static: a style sheet a page, and the fonts
+PARTS = (
+    "startup.js",
+    "core.js",
+    "adaptors/liteDOM.js",
+    "input/tex-full.js",
+    "output/chtml.js",
+    "output/chtml/fonts/tex.js",
+    "a11y/assistive-mml.js",
+)
+SETTINGS = """
+var global = globalThis;
+var MathJax = {
+  loader: { load: [] },
+  startup: { typeset: false, input: ["tex"], output: "chtml", adaptor: "liteDOM", document: "" },
+  tex: { packages: ["base", "ams", "boldsymbol", "mathtools", "newcommand"] },
+  chtml: { fontURL: "fonts", matchFontHeight: false },
+};
+"""
+FUNCTIONS = """
+MathJax.startup.getComponents();
+MathJax.startup.makeMethods();
+function typeset(tex, display) {
+  const node = MathJax.tex2chtml(tex, { display, em: 16, ex: 8, containerWidth: 640 });
+  return MathJax.startup.adaptor.outerHTML(node);
+}
+function takeSheet() {
+  const text = MathJax.startup.adaptor.textContent(MathJax.chtmlStylesheet());
+  MathJax.startup.output.clearCache();
+  MathJax.startup.output.chtmlStyles = null;
+  return text;
+}
+0
+"""
+STYLE = re.compile(r' style="([^"]*)"')
+ERROR = re.compile(r'data-mjx-error="([^"]*)"')
+
+
+class Typesetter:
+    """TeX in, HTML out, and the style sheet that goes with it."""
+
+    def __init__(self):
+        self._engine = None  # starting it takes half a second, and some builds set no formula
+        self._styles = {}  # content of an attribute `style`: its number
+
+    def html(self, tex, display):
+        """Set a formula.
+
+        Parameters
+        ----------
+        tex : str
+        display : bool
+            Whether it stands on a line of its own.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ValueError
+            If MathJax does not understand it; the message is MathJax's.
+        """
+        text = self._call("typeset", tex, display)
+        if error := ERROR.search(text):
+            raise ValueError(error[1])
+        return STYLE.sub(self._numbered, text)
+
+    def take_sheet(self):
+        """Rules for all formulas since the last call, as CSS."""
+        rules = self._call("takeSheet")
+        own = [
+            f'[data-m="{number}"] {{{_important(style)}}}' for style, number in self._styles.items()
+        ]
+        self._styles = {}
+        return "\n".join([rules.strip(), *own, ""])
+
+    def _numbered(self, match):
+        number = self._styles.setdefault(match[1], len(self._styles))
+        return f' data-m="{number}"'
+
+    def _call(self, function, *arguments):
+        if self._engine is None:
+            self._engine = _start()
+        return self._engine.eval(f"{function}({', '.join(map(json.dumps, arguments))})")
+
+
+def _important(style):
+    """Declarations that win over every other rule, as those of an attribute do."""
+    declarations = [each.strip() for each in style.split(";") if each.strip()]
+    return "; ".join(f"{each} !important" for each in declarations)
+
+
+def _start():
+    from py_mini_racer import MiniRacer
+
+    engine = MiniRacer()
+    engine.eval(SETTINGS + "0")
+    for name in PARTS:
+        engine.eval((_mathjax() / name).read_text(encoding="utf-8") + "\n;0")
+    engine.eval(FUNCTIONS)
+    return engine
+
+
+def _mathjax():
+    package = find_spec("sphinx-mathjax-offline")
+    if package is None:
+        raise ExtensionError("the package sphinx-mathjax-offline is not installed")
+    return Path(package.origin).parent / "static" / "mathjax"
+
+
+typesetter = Typesetter()
+
+
+def _set(node, tex, display):
+    try:
+        return typesetter.html(tex, display)
+    except ValueError as error:
+        logger.warning("formula %r: %s", tex, error, location=node, type="mathematics")
+        return ""
+
+
+def visit_inline(translator, node):
+    opening = translator.starttag(node, "span", "", CLASS="math")
+    translator.body.append(f"{opening}{_set(node, node.astext(), False)}</span>")
+    raise nodes.SkipNode
+
+
+def visit_block(translator, node):
+    translator.body.append(translator.starttag(node, "div", "", CLASS="math"))
+    if node["number"]:
+        translator.body.append(f'<span class="eqno">({get_node_equation_number(translator, node)})')
+        translator.add_permalink_ref(node, "Link to this formula")
+        translator.body.append("</span>")
+    translator.body.append(f"{_set(node, _aligned(node), True)}</div>\n")
+    raise nodes.SkipNode
+
+
+def _aligned(node):
+    """The TeX of a displayed formula, several paragraphs of it below each other, as in Sphinx."""
+    text = node.astext()
+    if node["nowrap"]:
+        return text
+    parts = [part for part in text.split("\n\n") if part.strip()]
+    parts = [rf"\begin{{split}}{part}\end{{split}}" if r"\\" in part else part for part in parts]
+    if len(parts) == 1:
+        return parts[0]
+    lines = r"\\".join(parts)
+    return rf"\begin{{align}}\begin{{aligned}}{lines}\end{{aligned}}\end{{align}}"
+
+
+def add_sheet(app, pagename, templatename, context, doctree):
+    """Write the style sheet of a page that has formulas, and name it in the page."""
+    context["mathematics"] = None
+    sheet = typesetter.take_sheet() if "<mjx-container" in context.get("body", "") else None
+    if sheet:
+        name = f"{pagename.replace('/', '-')}.css"
+        path = Path(app.outdir) / "_static" / FOLDER / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(sheet, encoding="utf-8")
+        context["mathematics"] = f"_static/{FOLDER}/{name}"
+
+
+def copy_fonts(app, error):
+    """Copy MathJax's fonts into the site."""
+    target = Path(app.outdir) / "_static" / FOLDER / "fonts"
+    if error is not None or app.builder.format != "html" or target.exists():
+        return
+    fresh = target.with_name("fonts.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(_mathjax() / "output" / "chtml" / "fonts" / "woff-v2", fresh)
+    os.replace(fresh, target)
+
+
+def setup(app):
+    app.add_html_math_renderer("typeset", (visit_inline, None), (visit_block, None))
+    app.connect("html-page-context", add_sheet)
+    app.connect("build-finished", copy_fonts)
