@@ -83,9 +83,9 @@
   function dress(css) {
     if (!css || sheets.has(css)) return;
     sheets.add(css);
-    const sheet = document.createElement("style");
-    sheet.textContent = css;
-    document.head.append(sheet);
+    const sheet = new CSSStyleSheet(); // which strict pages allow, other than an element <style>
+    sheet.replaceSync(css);
+    document.adoptedStyleSheets.push(sheet);
   }
 
   async function start(place, id) {

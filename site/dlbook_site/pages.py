@@ -29,6 +29,7 @@ KEPT = {
     "preview.png",
     "searchtools.js",
     "sphinx-design.min.css",
+    "theme.js",
     "widgets.js",
 }
 # Tokens of code that look like plain text: in these pages that is most of them.
@@ -39,8 +40,19 @@ PUNCTUATED = re.compile(
     r"[,.;:!?)’”]+",
     re.DOTALL,
 )
+COLUMN = re.compile(r'<col style="width: ([\d.]+)%" />')
 DESCRIPTION = re.compile(r'<meta content="([^"]*)" (?:lang="\w+" )?name="description" ?/>')
 ASSETS = Path(__file__).parents[1] / "assets"
+#: What a browser may load and run: nothing but the site's own files, and no code in attributes.
+POLICY = {
+    "default-src": "'self'",
+    "img-src": "'self' data:",  # the notebooks' raster images stand in the page
+    "script-src": "'self'",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+}
+#: A widget's module stands in the page as text; it is imported from an address made of that text.
+WIDGETS = {"script-src": "'self' blob:"}
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 
@@ -98,6 +110,8 @@ def furnish(app, pagename, templatename, context, doctree):
     ]
     context["widget_states"] = [script.attributes["body"] for script in states if widgets]
     context["has_widgets"] = widgets
+    policy = POLICY | (WIDGETS if widgets else {})
+    context["policy"] = "; ".join(f"{kind} {sources}" for kind, sources in policy.items())
 
     if "body" in context:
         context["body"] = _mend(context["body"])
@@ -120,6 +134,7 @@ def _mend(body):
     """Small repairs of what docutils and Pygments write."""
     body = body.replace('role="doc-biblioentry"', 'role="listitem"')  # deprecated, and in a list
     body = body.replace('<th class="head"><p></p></th>', "<td></td>")  # heads nothing
+    body = COLUMN.sub(r'<col width="\1%" />', body)  # strict pages ignore attributes `style`
     body = PUNCTUATED.sub(r'<span class="unbroken">\g<0></span>', body)
     return PLAIN_TOKEN.sub(r"\1", body)
 

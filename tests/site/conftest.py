@@ -55,6 +55,22 @@ def scroll_through():
     return _scroll_through
 
 
+@pytest.fixture(scope="session")
+def wait_until():
+    return _wait_until
+
+
+def _wait_until(page, condition):
+    """Wait for a condition in JavaScript (the browser's own way to, `eval`, pages forbid)."""
+    holds = page.evaluate(
+        f"""async () => {{
+          for (let i = 0; i < 500 && !({condition}); i++) await new Promise((go) => setTimeout(go, 20));
+          return Boolean({condition});
+        }}"""
+    )
+    assert holds, f"not within 10 s: {condition}"
+
+
 def _scroll_through(page):
     """Scroll to the end in steps, so that everything lazy starts, and wait until it has."""
     page.evaluate(
@@ -66,4 +82,4 @@ def _scroll_through(page):
           scrollTo({ top: 0, behavior: "instant" });
         }"""
     )
-    page.wait_for_function("!document.querySelector('.widget.waiting')")
+    _wait_until(page, "!document.querySelector('.widget.waiting')")

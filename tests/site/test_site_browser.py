@@ -26,7 +26,7 @@ SHOWN = """(el) =>
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, name):
+def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, wait_until, name):
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(f"{address}/{name}", wait_until="load")
@@ -41,7 +41,7 @@ def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, name):
             found.append(f"the page is {wide} px wide on a screen of {width}")
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+            wait_until(page, f"document.documentElement.dataset.theme === '{theme}'")
             found += [f"{theme} {width}: {each}" for each in page.evaluate(CHECK, RULES)]
             if (width, theme) == (390, "light"):
                 # formulas make half of a chapter's elements, all in the text's colour: once will do
