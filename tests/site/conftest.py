@@ -64,7 +64,8 @@ def _wait_until(page, condition):
     """Wait for a condition in JavaScript (the browser's own way to, `eval`, pages forbid)."""
     holds = page.evaluate(
         f"""async () => {{
-          for (let i = 0; i < 500 && !({condition}); i++) await new Promise((go) => setTimeout(go, 20));
+          for (let i = 0; i < 500 && !({condition}); i++)
+            await new Promise((go) => setTimeout(go, 20));
           return Boolean({condition});
         }}"""
     )
