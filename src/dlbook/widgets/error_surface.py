@@ -1,0 +1,69 @@
+"""The error surface of one recurrent unit, and descent on it with and without clipping."""
+
+import math
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+__all__ = ["ErrorSurface"]
+
+#: The part of the plane that is shown.
+MAP = {"w": (1.0, 8.0), "b": (-6.0, 1.0)}
+
+
+class ErrorSurface(anywidget.AnyWidget):
+    """Descent on (h(50) − 0.7)² over (w, b), for h(t) = w σ(h(t−1)) + b with h(0) = 0.5.
+
+    Two walkers have the same start and the same learning rate; one clips its gradient by norm. A
+    walker that leaves the map stops. Everything is computed in the page.
+
+    Parameters
+    ----------
+    start : pair of float
+        Weight, from 1 to 8, and bias, from −6 to 1, at which both begin.
+    rate : float
+        Learning rate, from 0.0001 to 0.1.
+    threshold : float
+        Largest norm of a clipped gradient, from 0.1 to 10,000.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of its range.
+
+    Notes
+    -----
+    The attributes of the same names hold what was given, then what the reader makes of it.
+
+    After Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural
+    networks", ICML 2013.
+    """
+
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_suffix(".css")
+    start = traitlets.List(traitlets.Float()).tag(sync=True)
+    rate = traitlets.Float().tag(sync=True)
+    threshold = traitlets.Float().tag(sync=True)
+
+    def __init__(self, start=(6.0, -3.2), *, rate=0.01, threshold=1.0):
+        try:
+            w, b = start
+        except (TypeError, ValueError):
+            raise TypeError(f"start: expected two numbers, got {start!r}") from None
+        super().__init__(
+            start=[_number(w, "start[0]", *MAP["w"]), _number(b, "start[1]", *MAP["b"])],
+            rate=_number(rate, "rate", 1e-4, 0.1),
+            threshold=_number(threshold, "threshold", 0.1, 1e4),
+        )
+
+
+def _number(value, name, low, high):
+    """`value` as a float between `low` and `high`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected a number, got {value!r}") from None
+    if not (math.isfinite(number) and low <= number <= high):
+        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {number:g}")
+    return number
