@@ -88,7 +88,20 @@ def engine(root, jobs):
     return json.loads(output.read_text("utf-8"))
 
 
-BENCHMARKS = {"Builds": builds, "Pages": pages, "Engine": engine}
+def kernels(root, jobs):
+    """dlbook.kernels against PyTorch, in a process of its own: on the GPU where there is one."""
+    output = root / "_build" / "kernels.json"
+    command = [sys.executable, "-m", "dlbook.kernels.bench", f"--json={output}"]
+    environment = os.environ | {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    found = json.loads(output.read_text("utf-8"))
+    name = f"Kernels on {found['device']}" if found["gpu"] else "References of the kernels (no GPU)"
+    tables = {name: found["rows"], "Memory of attention": found.get("memory")}
+    tables["Steps of the matrix product"] = found.get("steps")
+    return {title: rows for title, rows in tables.items() if rows}
+
+
+BENCHMARKS = {"Builds": builds, "Pages": pages, "Engine": engine, "Kernels": kernels}
 
 
 def table(rows):
