@@ -650,3 +650,62 @@ def read_analysis(text):
         heads.append(int(head))
         relations.append(relation)
     return words, heads, relations
+
+
+# --- Hidden words --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sentence", ["the girls walk", "like fish", "they saw her walk"])
+def test_a_hidden_word_is_found_by_trying_all(sentence):
+    words = sentence.split()
+    for i in range(len(words)):
+        hidden = [None if k == i else word for k, word in enumerate(words)]
+        (found,) = fragment.masked_word_probabilities(hidden)
+        tried = probabilities_of([[*words[:i], w, *words[i + 1 :]] for w in fragment.lexicon()])
+        tried = {w: p for w, p in zip(fragment.lexicon(), tried, strict=True) if p}
+        assert found.keys() == tried.keys()
+        total = math.fsum(tried.values())
+        assert all(p == pytest.approx(tried[w] / total, rel=1e-9) for w, p in found.items())
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def probabilities_of(sentences):
+    found = []
+    for words in sentences:
+        with contextlib.suppress(ValueError):
+            found.append(math.exp(fragment.log_probability(words)))
+            continue
+        found.append(0.0)
+    return found
+
+
+def test_hidden_words_sum_over_each_other():
+    """P(first) is the sum over the second word of P(first and second)."""
+    first, second = fragment.masked_word_probabilities(["the", None, None, "."])
+    assert math.fsum(first.values()) == pytest.approx(1)
+    (given,) = fragment.masked_word_probabilities(["the", "girls", None, "."])
+    (back,) = fragment.masked_word_probabilities(["the", None, "walk", "."])
+    # P(girls) P(walk | girls) = P(walk) P(girls | walk)
+    assert first["girls"] * given["walk"] == pytest.approx(second["walk"] * back["girls"], rel=1e-9)
+
+
+def test_all_words_can_be_hidden_and_none():
+    (only,) = fragment.masked_word_probabilities([None])
+    single = probabilities_of([[w] for w in fragment.lexicon()])
+    assert only["fish"] == pytest.approx(
+        math.exp(fragment.log_probability(["fish"])) / math.fsum(single)
+    )
+    assert fragment.masked_word_probabilities(["fish"]) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "at least one word"),
+        (["xyzzy", None], "'xyzzy' is not in the lexicon"),
+        (["the", "the", None], "'the the …' is not a sentence"),
+    ],
+)
+def test_hidden_words_in_nonsense_are_refused(words, message):
+    with pytest.raises(ValueError, match=message):
+        fragment.masked_word_probabilities(words)

@@ -18,6 +18,7 @@ from dlbook.fragment.inference import (
     best_tags,
     cross_entropy,
     log_probability,
+    masked_word_probabilities,
     next_word_probabilities,
     tag_posterior,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "cross_entropy",
     "lexicon",
     "log_probability",
+    "masked_word_probabilities",
     "next_word_probabilities",
     "rules",
     "sample",

@@ -17,6 +17,7 @@ __all__ = [
     "best_tags",
     "cross_entropy",
     "log_probability",
+    "masked_word_probabilities",
     "next_word_probabilities",
     "tag_posterior",
 ]
@@ -198,6 +199,47 @@ def next_word_probabilities(prefix):
     return {word: float(mass / total) for word, mass in ranked if mass > 0}
 
 
+def masked_word_probabilities(words):
+    """Exact distribution of each hidden word, given all words that are not hidden.
+
+    A hidden word is replaced by the sum over all words; what surrounds it then follows from the
+    inside–outside algorithm. Where several words are hidden, each distribution sums over all the
+    others.
+
+    Parameters
+    ----------
+    words : sequence of str or None
+        The sentence, with None for each hidden word.
+
+    Returns
+    -------
+    list of dict of str to float
+        One for each hidden word, from left to right: the words that can stand there, the most
+        probable first.
+
+    Raises
+    ------
+    ValueError
+        If a word is not in the lexicon, or no sentence of the fragment has these words in these
+        places.
+    """
+    hidden = [i for i, word in enumerate(words) if word is None]
+    shown = [i for i, word in enumerate(words) if word is not None]
+    codes = _encode([words[i] for i in shown], empty=bool(hidden))
+    full = _grammar()
+    rows = np.tile(full.words.sum(axis=0), (len(words), 1))
+    rows[shown] = full.words[codes]
+    g = _part_with(rows)
+    inside = _inside(g)
+    total = _total(g, inside, [word or "…" for word in words])
+    outside = _outside_of_words(g, inside)[hidden] / total
+    found = []
+    for masses in outside @ full.words[:, g.symbols].T:
+        pairs = zip(lexicon(), masses.tolist(), strict=True)
+        found.append(dict(sorted((p for p in pairs if p[1] > 0), key=lambda p: (-p[1], p[0]))))
+    return found
+
+
 @cache
 def _grammar():
     """The binarised grammar as arrays; S categories (with those binarisation adds), R rules."""
@@ -279,10 +321,15 @@ def _part_for(codes):
     It holds the categories that can be built from the words from the bottom up, in any order. Its
     `words` are those of the sentence, its `start` is an array, empty if no sentence can be built.
     """
+    return _part_with(_grammar().words[codes])
+
+
+def _part_with(words):
+    """The same for rows of `words`, (n, S), of which some may stand for several words at once."""
     g = _grammar()
     below = g.chains.T > 0
     built = np.zeros(len(below), dtype=bool)
-    more = (g.words[codes] > 0).any(axis=0) @ below
+    more = (words > 0).any(axis=0) @ below
     while (more != built).any():
         built = more
         usable = built[g.left] & built[g.right]
@@ -294,7 +341,7 @@ def _part_for(codes):
     return SimpleNamespace(
         symbols=symbols,
         start=number[[g.start]][built[[g.start]]],
-        words=g.words[np.ix_(codes, symbols)],
+        words=words[:, symbols],
         tags=g.tags[symbols],
         parent=number[g.parent[usable]],
         left=number[g.left[usable]],
