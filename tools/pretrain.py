@@ -2,6 +2,7 @@
 
     .venv/bin/python tools/pretrain.py next-word
     .venv/bin/python tools/pretrain.py masked-word
+    .venv/bin/python tools/pretrain.py masked-word --go-on --sentences 400000 --epochs 7 --seed 7
 
 The definitions are the chapter's own cells on Transformers; only the number of sentences differs.
 Progress is kept in ``_build/pretrain``: a run that was stopped goes on from its last epoch.
@@ -44,22 +45,26 @@ def chapter():
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", choices=["next-word", "masked-word"])
+    parser.add_argument("--go-on", action="store_true", help="start from the weights kept so far")
     parser.add_argument("--sentences", type=int, default=250_000)
+    parser.add_argument("--seed", type=int, default=0, help="of the sentences and their order")
     parser.add_argument("--epochs", type=int, default=None, help="3, or 12 for masked words")
     parser.add_argument("--peak", type=float, default=0.004, help="largest learning rate")
     options = parser.parse_args(arguments)
     code = chapter()
-    code["runtime"].seed_everything(0)
-    drawn = code["fragment"].sample(options.sentences, seed=0)
+    code["runtime"].seed_everything(options.seed)
+    drawn = code["fragment"].sample(options.sentences, seed=options.seed)
     encoded = [code["encode"](s.words) for s in drawn if len(s.words) <= 40]
     causal = options.model == "next-word"
     model = code["Transformer"](len(code["names"]), causal=causal)
+    if options.go_on or not causal:  # as in the chapter, the encoder starts from the decoder
+        start = options.model if options.go_on else "next-word"
+        model.load_state_dict(pretrained.weights(f"fragment-{start}"))
     if causal:
-        batches, loss = code["batches_of"](encoded, seed=0), code["next_word_loss"]
-    else:  # as in the chapter, it starts from the decoder
-        model.load_state_dict(pretrained.weights("fragment-next-word"))
-        batches, loss = code["cloze_batches"](encoded, seed=0), code["masked_word_loss"]
-    checkpoint = ROOT / "_build" / "pretrain" / f"{options.model}.safetensors"
+        batches, loss = code["batches_of"](encoded, seed=options.seed), code["next_word_loss"]
+    else:
+        batches, loss = code["cloze_batches"](encoded, seed=options.seed), code["masked_word_loss"]
+    checkpoint = ROOT / "_build" / "pretrain" / f"{options.model}-{options.seed}.safetensors"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     epochs = options.epochs or (3 if causal else 12)
     history = code["train"](

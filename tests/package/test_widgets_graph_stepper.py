@@ -12,7 +12,6 @@ import pytest
 
 from dlbook.widgets.graph_stepper import GraphStepper
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NUMBERS = {
     "product": {"x": -2.0, "y": 5.0, "z": -4.0},
     "neuron": {"w0": 2.0, "x0": -1.0, "w1": -3.0, "x1": -2.0, "w2": -3.0},
@@ -162,18 +161,6 @@ def test_the_ends_of_the_range_give_finite_numbers(run):
 # ---- The page ---------------------------------------------------------------------------------
 
 MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("no Chromium found")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -187,7 +187,9 @@ function wire(from, to, end = to.at) {
   };
   const at = (distance) => [from.at[0] + (dx * distance) / length, from.at[1] + (dy * distance) / length];
   const [first, last] = [rim(from), length - (to ? rim(to) + 1 : 0)];
-  const label = at(first + (last - first) * (dx === 0 ? 0.5 : from.operation ? 0.4 : 0.3));
+  // the label of a wire from the right lies lower than that of its neighbour from the left
+  const share = dx === 0 ? 0.5 : from.operation ? 0.4 : dx > 0 ? 0.3 : 0.55;
+  const label = at(first + (last - first) * share);
   return { start: at(first), stop: at(last), label, gap: 6 + 7 * Math.min(Math.abs(dx / dy), 1.6) };
 }
 
