@@ -9,8 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from booklib import ROOT, Book, BookError, lock, sha, write_atomically
+import nbformat
+from booklib import ROOT, Book, BookError, lock, notebook_json, sha, write_atomically
 from execute import run
+from notebooks import compared_outputs, twin
+from plain import Index
+
+SOLUTIONS = ("hidden", "shown", "absent")
 
 
 def site_inputs(book):
@@ -19,7 +24,28 @@ def site_inputs(book):
     files += [book.folder / "claims.toml", book.folder / "references.bib"]
     files += [file for file in (book.root / "site").rglob("*") if "__pycache__" not in file.parts]
     content = [(str(f), sha(f.read_bytes())) for f in sorted(files) if f.is_file()]
-    return sha(json.dumps(content))
+    return sha(json.dumps([content, solutions()]))
+
+
+def solutions():
+    """What is to become of the solutions, by the environment variable ``SOLUTIONS``."""
+    choice = os.environ.get("SOLUTIONS") or SOLUTIONS[0]
+    if choice not in SOLUTIONS:
+        raise BookError(f"SOLUTIONS is {choice!r}: expected {', '.join(SOLUTIONS[:-1])} or absent")
+    return choice
+
+
+def write_without_solutions(book):
+    """The notebooks that a site without solutions offers."""
+    index = Index(book)
+    for chapter in book.chapters:
+        if chapter.twin.exists():
+            outputs = compared_outputs(
+                nbformat.reads(chapter.twin.read_text("utf-8"), as_version=4)
+            )
+            made = twin(index, chapter, outputs, solutions=False)
+            path = book.build / "html" / "book" / f"{chapter.name}.ipynb"
+            write_atomically(path, notebook_json(made))
 
 
 def build_site(book):
@@ -53,6 +79,8 @@ def build_site(book):
             f"error: Sphinx had to execute {len(added)} itself: a chapter changed during the build?"
         )
         return False
+    if solutions() == "absent":
+        write_without_solutions(book)
     write_atomically(receipt, inputs + "\n")
     return True
 
@@ -80,6 +108,7 @@ def main(argv=None):
     begin = time.monotonic()
     book = Book(options.root)
     try:
+        solutions()  # a mistake is told before anything is executed
         with lock(book.build / "lock"):
             if not run(book, book.chapters, options.jobs):
                 sys.exit("error: the site was not built, because a chapter failed (see above)")

@@ -20,13 +20,13 @@ FOLDED_TAGS = {"hide-input", "hide-cell", "remove-input"}
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}  # for Colab, for JupyterLab
 
 
-def twin(index, chapter, outputs):
-    """The twin as a notebook.
+def twin(index, chapter, outputs, solutions=True):
+    """The twin as a notebook, for the site also one without solutions.
 
     `outputs` maps the position of a code cell to its outputs; a compared cell that has none is
     an error, because nbval would pass it without looking.
     """
-    plain = Plain(index, chapter.name)
+    plain = Plain(index, chapter.name, solutions)
     cells = []
     position = 0
     for cell in chapter.notebook.cells:
@@ -37,6 +37,7 @@ def twin(index, chapter, outputs):
             if text:
                 cells.append(new_markdown_cell(text))
             continue
+        kept = solutions or not plain.in_solution
         tags = list(cell.metadata.get("tags", []))
         metadata = {"tags": tags} if tags else {}
         if plain.in_solution or FOLDED_TAGS & set(tags):
@@ -45,9 +46,9 @@ def twin(index, chapter, outputs):
         if COMPARED in tags:
             made.outputs = stored(outputs.get(position, []), chapter, position)
             made.execution_count = 1
-        cells.append(made)
-        if figure := cell.metadata.get("mystnb", {}).get("figure"):
-            cells.append(new_markdown_cell(plain.caption(figure)))
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        caption = [new_markdown_cell(plain.caption(figure))] if figure else []  # it counts figures
+        cells += [made, *caption] if kept else []
         position += 1
     if plain.gate:
         raise BookError(f"{chapter.path}: {plain.gate[1]} is opened by a gate and never closed")

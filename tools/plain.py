@@ -178,9 +178,9 @@ def slug(title):
 class Plain:
     """Converts the Markdown cells of one page, in their order (the numbers count along)."""
 
-    def __init__(self, index, page):
+    def __init__(self, index, page, solutions=True):
         index.read(page)
-        self.index, self.page = index, page
+        self.index, self.page, self.solutions = index, page, solutions
         self.path = index.book.folder / f"{page}.md"
         self.counters = Counter()
         self.gate = None  # the exercise or solution that stays open from cell to cell
@@ -203,15 +203,17 @@ class Plain:
             elif piece.strip():
                 parts.append(self.gated(piece.strip(), title))
                 title = ""
-        if title:
+        if title and (self.solutions or not self.in_solution):
             parts.append(f"**{title}** is in the folded cells below.")
-        return "\n\n".join(parts)
+        return "\n\n".join(filter(None, parts))
 
     def gated(self, text, title):
         """Text within a gated exercise or solution; `title` is empty where it goes on."""
         if self.gate is None:
             return text
         kind, whole = self.gate
+        if kind == "solution" and not self.solutions:
+            return ""
         return (
             quote(title, text) if kind == "exercise" else fold(title or f"{whole}, continued", text)
         )
@@ -324,7 +326,8 @@ class Plain:
         return f"{title}: {self.inline(found.argument)}" if found.argument else title
 
     def do_solution(self, found):
-        return fold(self.solution_title(found), self.blocks(found.body))
+        whole = fold(self.solution_title(found), self.blocks(found.body))
+        return whole if self.solutions else ""
 
     def do_solution_start(self, found):
         body = self.blocks(found.body)

@@ -1,6 +1,11 @@
 """Sphinx extension of the book: claims, its own pages, and a check that the site is self-contained.
 
 - `claims` gathers what the chapters found out and fills the ledger;
+- `chapters` reads what chapters say of themselves and draws their map (`chart`);
+- `course` puts the chapters into the weeks of a course; `solutions` folds, opens or drops
+  solutions;
+- `search` collects the terms that the search page suggests;
+- `previews` draws a card for each chapter and lists the pages, once their address is known;
 - `api` prepares the docstrings of the helper package;
 - `figures` shows what the benchmark of the kernels has measured;
 - `mathematics` typesets the formulas;
@@ -8,11 +13,35 @@
 - `guard` refuses a site that would ask a third party for anything or show a dead widget.
 """
 
-from . import api, claims, figures, guard, mathematics, pages
+from . import (
+    api,
+    chapters,
+    claims,
+    course,
+    figures,
+    guard,
+    mathematics,
+    pages,
+    previews,
+    search,
+    solutions,
+)
 
 
 def setup(app):
     # the guard last: it looks at what the others wrote
-    for part in (api, claims, figures, mathematics, pages, guard):
+    for part in (
+        api,
+        solutions,
+        chapters,
+        course,
+        claims,
+        figures,
+        search,
+        mathematics,
+        pages,
+        previews,
+        guard,
+    ):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

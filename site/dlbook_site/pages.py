@@ -13,6 +13,8 @@ from pathlib import Path
 from docutils import nodes
 from markupsafe import Markup
 
+from .solutions import is_solution
+
 #: What of Sphinx's own scripts the search page needs.
 SEARCH = ("documentation_options.js", "doctools.js", "sphinx_highlight.js")
 #: All of ``_static`` that the pages use: the rest, of themes and extensions, is removed again.
@@ -27,8 +29,11 @@ KEPT = {
     "language_data.js",
     "mathematics",
     "preview.png",
+    "previews",
+    "search.js",
     "searchtools.js",
     "sphinx-design.min.css",
+    "terms.js",
     "theme.js",
     "widgets.js",
 }
@@ -74,7 +79,11 @@ def fold(app, doctree, docname):
         style = " ".join(["admonition", *_style(node)])
         ids = "".join(f'<span id="{html.escape(name)}"></span>' for name in node["ids"][1:])
         name = f' id="{html.escape(node["ids"][0])}"' if node["ids"] else ""
-        opening = f'<details class="{style}"{name}><summary>{html.escape(text)}</summary>{ids}'
+        shown = app.config.dlbook_solutions == "shown" and is_solution(node)
+        opening = (
+            f'<details class="{style}"{name}{" open" * shown}>'
+            f"<summary>{html.escape(text)}</summary>{ids}"
+        )
         # `replace_self` would hand the node's names on to the first of the new nodes
         at = node.parent.index(node)
         node.parent[at : at + 1] = [_raw(opening), *node.children, _raw("</details>")]
@@ -119,6 +128,7 @@ def furnish(app, pagename, templatename, context, doctree):
     context["description"] = _description(context, doctree)
     baseurl = app.config.html_baseurl
     context["preview"] = f"{baseurl.rstrip('/')}/_static/preview.png" if baseurl else None
+    context["preview_alt"] = "Tally strokes joined by arcs of attention"
     context["launch_links"] = _launch_links(context.get("header_buttons", []))
     twin = Path(app.srcdir) / f"{pagename}.ipynb"
     context["notebook"] = twin.name if doctree is not None and twin.exists() else None
@@ -150,8 +160,18 @@ def _description(context, doctree):
     for paragraph in doctree.findall(nodes.paragraph):
         text = " ".join(paragraph.astext().split())
         if len(text) > 40:
-            return text if len(text) <= 200 else text[:200].rsplit(" ", 1)[0] + " …"
+            return _shortened(text)
     return None
+
+
+def _shortened(text, most=200, least=60):
+    """The first sentences of a text, or its first words where they are too long."""
+    if len(text) <= most:
+        return text
+    ends = [match.end() for match in re.finditer(r"[.?!](?= )", text[:most])]
+    if ends and ends[-1] >= least:
+        return text[: ends[-1]]
+    return text[:most].rsplit(" ", 1)[0] + " …"
 
 
 def _launch_links(buttons):
@@ -173,7 +193,8 @@ def tidy(app, error):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for docname in sorted(app.env.found_docs):
         twin = Path(app.srcdir) / f"{docname}.ipynb"
-        if twin.exists():
+        # without solutions it is not the same: `tools/build.py` makes another one
+        if twin.exists() and app.config.dlbook_solutions != "absent":
             shutil.copy2(twin, folder / f"{docname}.ipynb")
     root = app.config.root_doc
     if root != "index":
@@ -183,7 +204,8 @@ def tidy(app, error):
 
 def _front_door(page, target):
     """A page that leads on to the first one, and describes itself as that does."""
-    head = re.findall(r'<title>.*?</title>|<meta (?:name="description"|property)[^>]*>', page, re.S)
+    kinds = r'<meta (?:name="description"|property)[^>]*>|<link rel="canonical"[^>]*>'
+    head = re.findall(rf"<title>.*?</title>|{kinds}", page, re.S)
     lines = "\n".join(head)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{lines}\n'

@@ -1,14 +1,21 @@
 """The built site, served on this machine, and one browser for all of its tests."""
 
+import io
 import os
 import sys
 from pathlib import Path
 
 import pytest
 import weigh
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "site"))  # the extension, dlbook_site
+SITE = ROOT / "site"
+sys.path.insert(0, str(SITE))  # the extension, dlbook_site
+
+INDEX = "# Book\n\n```{toctree}\none\nledger\n```\n\n```{claims-tally}\n```\n"
+LEDGER = "# Ledger\n\n```{claims-ledger}\n```\n"
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +91,46 @@ def _scroll_through(page):
         }"""
     )
     _wait_until(page, "!document.querySelector('.widget.waiting')")
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A function that writes files and builds them; it returns the warnings."""
+    (tmp_path / "conf.py").write_text(
+        f"""
+extensions = ["myst_parser", "sphinx_exercise", "dlbook_site"]
+root_doc = "book/index"
+project = html_title = "Try"
+html_theme = "basic"
+templates_path = [r"{SITE / "templates"}"]
+html_static_path = [r"{SITE / "assets"}"]
+html_math_renderer = "typeset"
+myst_enable_extensions = ["dollarmath"]
+numfig = True
+""",
+        encoding="utf-8",
+    )
+
+    def build(settings=None, **files):
+        for name, text in {"index": INDEX, "ledger": LEDGER, **files}.items():
+            ending = "claims.toml" if name == "claims" else f"{name}.md"
+            path = tmp_path / "book" / ending
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        warnings = io.StringIO()
+        with patch_docutils(str(tmp_path)), docutils_namespace():
+            app = Sphinx(
+                srcdir=tmp_path,
+                confdir=tmp_path,
+                outdir=tmp_path / "html",
+                doctreedir=tmp_path / "doctrees",
+                buildername="html",
+                status=None,
+                warning=warnings,
+                confoverrides=settings,
+            )
+            app.build()
+        return warnings.getvalue()
+
+    build.html, build.index = tmp_path / "html", INDEX
+    return build

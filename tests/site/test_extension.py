@@ -1,16 +1,13 @@
 """The Sphinx extension, on made-up books of a page or two."""
 
 import html
-import io
 import json
 import re
 from pathlib import Path
 
 import pytest
 from dlbook_site import guard
-from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
-from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 SITE = Path(guard.__file__).parents[1]
 ROW = '[{id}]\nchapter = "{chapter}"\ndeck = "P"\nstatement = "It rains on `Mondays`."\n'
@@ -27,52 +24,6 @@ def state(module, **values):
     model = {"model_name": "M", "model_module": module, "state": values}
     text = json.dumps({"version_major": 2, "state": {"m1": model}})
     return f'<script type="application/vnd.jupyter.widget-state+json">{text}</script>'
-
-
-@pytest.fixture
-def book(tmp_path):
-    """A function that writes files and builds them; it returns the warnings."""
-    (tmp_path / "conf.py").write_text(
-        f"""
-extensions = ["myst_parser", "dlbook_site"]
-root_doc = "book/index"
-project = html_title = "Try"
-html_theme = "basic"
-templates_path = [r"{SITE / "templates"}"]
-html_static_path = [r"{SITE / "assets"}"]
-html_math_renderer = "typeset"
-myst_enable_extensions = ["dollarmath"]
-numfig = True
-""",
-        encoding="utf-8",
-    )
-
-    def build(**files):
-        for name, text in {"index": INDEX, "ledger": LEDGER, **files}.items():
-            ending = "claims.toml" if name == "claims" else f"{name}.md"
-            path = tmp_path / "book" / ending
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        warnings = io.StringIO()
-        with patch_docutils(str(tmp_path)), docutils_namespace():
-            app = Sphinx(
-                srcdir=tmp_path,
-                confdir=tmp_path,
-                outdir=tmp_path / "html",
-                doctreedir=tmp_path / "doctrees",
-                buildername="html",
-                status=None,
-                warning=warnings,
-            )
-            app.build()
-        return warnings.getvalue()
-
-    build.html = tmp_path / "html"
-    return build
-
-
-INDEX = "# Book\n\n```{toctree}\none\nledger\n```\n\n```{claims-tally}\n```\n"
-LEDGER = "# Ledger\n\n```{claims-ledger}\n```\n"
 
 
 def page(book, name):
@@ -183,7 +134,7 @@ def test_formulas_are_set_when_the_site_is_built(book):
 
 
 def test_pages_do_not_share_their_formulas(book):
-    book(one="# One\n\n$\\alpha$\n", index=INDEX + "\n$\\beta$\n", claims="")
+    book(one="# One\n\n$\\alpha$\n", index=book.index + "\n$\\beta$\n", claims="")
     folder = book.html / "_static" / "mathematics"
     sheets = [(folder / f"book-{name}.css").read_text("utf-8") for name in ("one", "index")]
     assert [("1D6FC" in sheet, "1D6FD" in sheet) for sheet in sheets] == [

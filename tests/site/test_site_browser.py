@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import axe_playwright_python
 import pytest
@@ -105,6 +106,87 @@ def test_search_finds_a_word_of_a_chapter(page, address):
     hit.wait_for()
     hit.click()
     page.wait_for_url("**/tagging-by-counting.html*")
+    assert page.troubles == []
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("softmax", "learning/logistic-regression.html"),
+        ("σ", "reference/notation.html"),
+        ("θ", "reference/notation.html"),
+        ("∇", "reference/notation.html"),
+        ("cross_entropy", "reference/helper-package.html#dlbook.autodiff.cross_entropy"),
+        ("np.linalg.solve", "learning/linear-regression.html"),
+        ("nn.LSTM", ".html"),
+    ],
+)
+def test_search_finds_terms_symbols_and_names_in_code(page, address, query, first):
+    page.goto(f"{address}/search.html?q={quote(query)}")
+    page.locator("ul.search li p.context").first.wait_for()
+    hits = page.locator("ul.search li > a").evaluate_all("(all) => all.map((each) => each.href)")
+    assert first in hits[0]
+    assert not page.locator("#search-help").is_visible()
+    assert page.locator("ul.search").bounding_box()["width"] > 500
+    shown = page.locator("ul.search").inner_text()
+    assert "Download the notebook" not in shown and (query.isascii() or query in shown)
+    assert page.troubles == []
+
+
+def test_search_leads_to_the_heading(page, address):
+    page.goto(f"{address}/search.html?q=softmax")
+    hit = page.locator("ul.search li > a", has_text="Many classes: softmax")
+    hit.click()
+    page.wait_for_url("**/logistic-regression.html#many-classes-softmax")
+
+
+@pytest.mark.parametrize(
+    ("query", "meant"),
+    [
+        ("sofmax", "softmax"),
+        ("backpropogation", "backpropagation"),
+        ("corss_entropy", "cross_entropy"),
+    ],
+)
+def test_search_suggests_what_was_meant(page, address, query, meant):
+    page.goto(f"{address}/search.html?q={query}")
+    suggestion = page.locator("#search-help .nearest a").first
+    suggestion.wait_for()
+    assert suggestion.inner_text().lower() == meant
+    suggestion.press("Enter")
+    page.locator("ul.search li").first.wait_for()
+    assert page.troubles == []
+
+
+def test_search_that_finds_nothing_near_leads_on(page, address):
+    page.goto(f"{address}/search.html?q=zzqzzqzzq")
+    page.locator("#search-help").wait_for()
+    assert not page.locator(".meant").is_visible()
+    assert "zzqzzqzzq" in page.locator(".search-summary").inner_text()
+    page.evaluate(AXE)
+    assert page.evaluate(CHECK, RULES) == []
+    page.locator("#search-help a[href$='notation.html']").press("Enter")
+    page.wait_for_url("**/notation.html*")
+    assert page.troubles == []
+
+
+def test_the_map_is_worked_by_keyboard_and_gives_way_to_the_list(page, address):
+    page.goto(f"{address}/book/index.html")
+    links = page.locator("svg.chapter-map a")
+    links.first.focus()
+    assert links.first.evaluate("(link) => document.activeElement === link")
+    page.keyboard.press("Tab")
+    assert links.nth(1).evaluate("(link) => document.activeElement === link")
+    accent = links.nth(1).locator("rect").evaluate("(box) => getComputedStyle(box).strokeWidth")
+    assert accent == "2.5px"
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert not page.locator("svg.chapter-map").is_visible()
+    assert page.locator(".chapter-list a").count() == links.count()
+    page.set_viewport_size({"width": 1300, "height": 900})
+    target = links.nth(1).get_attribute("href")
+    links.nth(1).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/{target}*")
     assert page.troubles == []
 
 

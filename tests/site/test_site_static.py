@@ -74,7 +74,7 @@ def test_every_picture_has_a_text_alternative(pages):
     for name, page in pages.items():
         assert all("alt" in picture for picture in page.pictures), name
         for figure in page.figures:
-            named = figure.get("role") == "img" and figure.get("aria-label")
+            named = figure.get("role") in ("img", "group") and figure.get("aria-label")
             assert named or figure.get("aria-hidden") == "true", f"{name}: {figure}"
 
 
@@ -122,3 +122,23 @@ def test_pages_bring_what_they_need_and_no_more(site):
         assert ("_static/mathematics/" in text) == ("<mjx-container" in text), name
         assert ("searchindex.js" in text) == (name == "search.html"), name
         assert ("widgets.js" in text) == ("jupyter.widget-view+json" in text), name
+
+
+def test_every_chapter_is_on_the_map_and_leads_on(site):
+    """Nothing lists chapters by hand: what the contents have, the cover shows."""
+    cover = (site / "book" / "index.html").read_text(encoding="utf-8")
+    drawing = re.search(r'<svg class="chapter-map".*?</svg>', cover, re.DOTALL)[0]
+    listed = cover.partition("</svg>")[2].partition("What makes it different")[0]
+    chapters = {path.relative_to(site / "book").as_posix() for path in site.rglob("*.ipynb")}
+    assert chapters
+    for name in sorted(chapters):
+        link = f'href="{name.removesuffix(".ipynb")}.html"'
+        assert drawing.count(link) == 1 and link in listed, name
+
+
+def test_the_plan_for_teachers_has_all_chapters(site):
+    plan = (site / "book" / "reference" / "teaching.html").read_text(encoding="utf-8")
+    plan = plan.partition("<table")[2].partition("</table>")[0]
+    for path in site.rglob("*.ipynb"):
+        name = path.relative_to(site / "book").with_suffix(".html").as_posix()
+        assert f'href="../{name}"' in plan, name

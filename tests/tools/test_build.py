@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from bench import table
-from booklib import Book
-from build import report, site_inputs
+from booklib import Book, notebook_json
+from build import report, site_inputs, write_without_solutions
 from check import Results
 from colab import changed
-from made_up import write_book
+from made_up import cell, write_book
+from notebooks import twin
+from plain import Index
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
@@ -49,6 +51,30 @@ def test_what_all_pages_share_is_watched(tmp_path):
     (root / "site").mkdir()
     (root / "site" / "extension.py").write_text("x = 1\n")
     assert site_inputs(Book(root)) != before
+
+
+def test_the_choice_of_solutions_is_watched_and_checked(tmp_path, monkeypatch):
+    book = Book(write_book(tmp_path, {}))
+    before = site_inputs(book)
+    monkeypatch.setenv("SOLUTIONS", "hidden")
+    assert site_inputs(book) == before
+    monkeypatch.setenv("SOLUTIONS", "absent")
+    assert site_inputs(book) != before
+    monkeypatch.setenv("SOLUTIONS", "yes")
+    answer = build(book.root)
+    assert answer.returncode == 1
+    assert answer.stderr == "error: SOLUTIONS is 'yes': expected hidden, shown or absent\n"
+
+
+def test_a_site_without_solutions_offers_notebooks_without(tmp_path):
+    text = "# One\n\n" + cell("1", "raises-exception")
+    text += "\n```{admonition} Note\nRead.\n```\n"
+    book = Book(write_book(tmp_path, {"one": text}))
+    chapter = book.chapter("one")
+    chapter.twin.write_text(notebook_json(twin(Index(book), chapter, {})))
+    write_without_solutions(book)
+    made = book.build / "html" / "book" / "one.ipynb"
+    assert made.read_text("utf-8") == chapter.twin.read_text("utf-8")  # there was none
 
 
 def test_the_report_names_the_verdict_of_each_claim(tmp_path, capsys):

@@ -73,6 +73,26 @@ def test_hidden_input_and_solutions_are_folded(book):
     assert folded == ["print(2)", "x = 1"]
 
 
+def test_without_solutions_the_rest_is_as_it_was(book):
+    chapter = book.chapter("one")
+    kept = twin(Index(book), chapter, {0: ONE}, solutions=False)
+    whole = [c.source for c in cells(book)]
+    left = [c.source for c in kept.cells]
+    gone = [source for source in whole if source not in left]
+    assert gone[1:] == ["x = 1"] and "**Solution to Exercise 1** is in" in gone[0]
+    assert left[-3:-2] == ["> **Exercise 1.** Why?"]
+    assert left[-2:] == ["plot()", "*Figure 1. A line.*"]
+
+
+def test_a_short_solution_goes_too(book):
+    path = book.folder / "one.md"
+    text = path.read_text().replace("solution-start} ex-a\n```", "solution} ex-a\nBecause.\n```")
+    path.write_text(text.replace("\n```{solution-end}\n```\n", ""))
+    book = Book(book.root)
+    kept = twin(Index(book), book.chapter("one"), {0: ONE}, solutions=False)
+    assert "Because." in make(book) and "Because." not in notebook_json(kept)
+
+
 def test_ids_differ_and_change_only_where_the_text_does(book):
     before = [c.id for c in cells(book)]
     assert len(set(before)) == len(before)
