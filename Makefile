@@ -18,7 +18,7 @@ ifneq ($(TORCH_INDEX),)
 export PIP_EXTRA_INDEX_URL := $(strip $(TORCH_INDEX) $(PIP_EXTRA_INDEX_URL))
 endif
 
-.PHONY: help book test test-colab serve notebooks bench home clean
+.PHONY: help book slides pdf test test-colab serve notebooks bench home clean
 
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,12 @@ help: ## this table
 
 book: $(VENV)/installed ## execute what changed and build the site in _build/html
 	@$(RUN) tools/build.py $(JOBS_OPTION)
+
+slides: book ## make a deck of each chapter, in _build/slides
+	@$(RUN) tools/slides.py
+
+pdf: book ## print the whole book (needs Chromium): _build/from-counting-to-attention.pdf
+	@$(RUN) tools/pdf.py
 
 test: $(VENV)/installed ## every check: style, pairs, tests, all chapters compared, the site
 	@$(RUN) tools/check.py $(JOBS_OPTION)

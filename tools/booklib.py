@@ -171,6 +171,17 @@ class Book:
         return found
 
     @cached_property
+    def parts(self):
+        """The table of contents as pairs of a part's caption and its pages, without the cover."""
+        toc = yaml.safe_load((self.root / "_toc.yml").read_text("utf-8"))
+        parts = toc.get("parts") or [{"chapters": toc.get("chapters", [])}]
+        names = [[chapter["file"] for chapter in part.get("chapters", [])] for part in parts]
+        return [
+            (part.get("caption", ""), [n.removeprefix("book/").removesuffix(".md") for n in files])
+            for part, files in zip(parts, names, strict=True)
+        ]
+
+    @cached_property
     def chapters(self):
         """The pages that have code cells."""
         chapters = []

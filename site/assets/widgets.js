@@ -117,7 +117,8 @@
         start(target, target.dataset.model);
       }
     },
-    { rootMargin: "800px 0px" },
+    // on paper nothing comes near by scrolling
+    { rootMargin: "eager" in document.documentElement.dataset ? "9999999px" : "800px 0px" },
   );
   for (const script of document.querySelectorAll(VIEW)) {
     const place = document.createElement("div");

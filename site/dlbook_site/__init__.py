@@ -11,6 +11,9 @@
 - `mathematics` typesets the formulas;
 - `pages` gives each page what it needs and nothing else;
 - `guard` refuses a site that would ask a third party for anything or show a dead widget.
+
+Two modules work on finished pages, for ``tools/slides.py`` and ``tools/pdf.py``: `slides` makes
+decks, `printed` one page of the whole book.
 """
 
 from . import (

@@ -89,7 +89,7 @@ def test_style_sheets_come_once(show):
     css = ".widget { color: rgb(1, 2, 3); }"
     page = show({name: {"_esm": module, "_css": css} for name in "ab"}, ["a", "b"])
     page.get_by_text("here").nth(1).wait_for()
-    assert page.locator("head style").count() == 1
+    assert page.evaluate("document.adoptedStyleSheets.length") == 1
     colour = page.locator(".widget").first.evaluate("(el) => getComputedStyle(el).color")
     assert colour == "rgb(1, 2, 3)"
 
