@@ -15,7 +15,16 @@
   const spelled = (query) => [...query].map((letter) => (SYMBOLS[letter] ? ` ${SYMBOLS[letter]} ` : letter)).join("");
   splitQuery = (query) => split(spelled(query).normalize("NFKC"));
   let symbolic = false;
-  Scorer.score = ([page, , , , score]) => score + (symbolic && page === NOTATION ? 30 : 0);
+  // A chapter that is named for a word is about it; the reference pages only list the word, unless
+  // it is a name in code.
+  let parts = [];
+  let code = false;
+  Scorer.score = ([page, , , , score]) => {
+    if (symbolic && page === NOTATION) return score + 30;
+    const name = page.split("/").at(-1).split("-");
+    const about = parts.some((part) => name.includes(part));
+    return score + (about ? 20 : 0) - (page.startsWith("book/reference/") && !code ? 12 : 0);
+  };
 
   // Headings that hold all words of the query
   const search = Search._performSearch;
@@ -36,6 +45,8 @@
     return found;
   };
   Search._performSearch = (query, words, ...others) => {
+    parts = query.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+    code = /[\w)][._]\w/.test(query);
     const results = search(query, words, ...others);
     return [...results, ...headings(words, results)].sort(_orderResultsByScoreThenName);
   };

@@ -113,6 +113,8 @@ def test_search_finds_a_word_of_a_chapter(page, address):
     ("query", "first"),
     [
         ("softmax", "learning/logistic-regression.html"),
+        ("LSTM", "sequences/lstm-and-gru.html"),
+        ("backpropagation", "networks/backpropagation.html"),
         ("σ", "reference/notation.html"),
         ("θ", "reference/notation.html"),
         ("∇", "reference/notation.html"),
