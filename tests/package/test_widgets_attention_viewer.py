@@ -1,9 +1,6 @@
 """The viewer's softmax against NumPy, the size of its state, and its page by keyboard."""
 
-import base64
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -70,29 +67,8 @@ def test_bad_input_is_named(texts, options, error, message):
 
 
 @pytest.fixture(scope="module")
-def address():
-    source = AttentionViewer([SELF])._esm
-    return "data:text/javascript;base64," + base64.b64encode(source.encode()).decode()
-
-
-@pytest.fixture(scope="module")
-def evaluate(address):
-    """The value of a JavaScript expression in which `m` is the widget's module."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed, so the widget's functions cannot be run")
-
-    def run(expression, value=None):
-        code = f"""const value = {json.dumps(value)};
-          import({json.dumps(address)}).then(({{ default: m }}) =>
-            console.log(JSON.stringify({expression})))"""
-        command = [node, "--input-type=module", "-"]
-        done = subprocess.run(
-            command, input=code, capture_output=True, text=True, check=True, timeout=120
-        )
-        return json.loads(done.stdout)
-
-    return run
+def widget():
+    return AttentionViewer([SELF])
 
 
 def softmax(scores):
@@ -109,7 +85,7 @@ def test_weights_agree_with_numpy(evaluate, causal, scale):
     powers = np.exp(allowed - allowed.max(axis=1, keepdims=True))
     expected = powers / powers.sum(axis=1, keepdims=True)
     found = evaluate(
-        "value[0].map((row, query) => m.weightsOf(row, query, value[1]))",
+        "value[0].map((row, query) => m.default.weightsOf(row, query, value[1]))",
         [scores.tolist(), causal],
     )
     assert np.allclose(found, expected, atol=1e-12)
@@ -117,11 +93,13 @@ def test_weights_agree_with_numpy(evaluate, causal, scale):
 
 def test_ranks_and_spread(evaluate):
     weights = [0.125, 0.5, 0, 0.25, 0.125]
-    assert evaluate("m.ranked(value)", weights) == [1, 3, 0, 4, 2]
+    assert evaluate("m.default.ranked(value)", weights) == [1, 3, 0, 4, 2]
     w = np.array(weights)[[0, 1, 3, 4]]
-    assert evaluate("m.spread(value)", weights) == pytest.approx(np.exp(-(w * np.log(w)).sum()))
-    assert evaluate("m.spread(value)", [0.25] * 4) == pytest.approx(4)
-    assert evaluate("m.spread(value)", [0, 1, 0]) == pytest.approx(1)
+    assert evaluate("m.default.spread(value)", weights) == pytest.approx(
+        np.exp(-(w * np.log(w)).sum())
+    )
+    assert evaluate("m.default.spread(value)", [0.25] * 4) == pytest.approx(4)
+    assert evaluate("m.default.spread(value)", [0, 1, 0]) == pytest.approx(1)
 
 
 # ---- The page ---------------------------------------------------------------------------------

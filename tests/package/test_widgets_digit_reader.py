@@ -2,8 +2,6 @@
 
 import base64
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -100,31 +98,8 @@ def test_bad_tables_are_named():
 
 
 @pytest.fixture(scope="module")
-def address():
-    source = DigitReader(weights())._esm
-    return "data:text/javascript;base64," + base64.b64encode(source.encode()).decode()
-
-
-@pytest.fixture(scope="module")
-def evaluate(address):
-    """The value of a JavaScript expression in which ``m`` is the widget's module."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed, so the widget's functions cannot be run")
-
-    def run(expression):
-        code = (
-            "const plain = (_, x) => (ArrayBuffer.isView(x) ? Array.from(x) : x);"
-            f"import({json.dumps(address)}).then((m) => "
-            f"console.log(JSON.stringify({expression}, plain)))"
-        )
-        command = [node, "--input-type=module", "-"]
-        done = subprocess.run(
-            command, input=code, capture_output=True, text=True, check=True, timeout=60
-        )
-        return json.loads(done.stdout)
-
-    return run
+def widget():
+    return DigitReader(weights())
 
 
 def test_page_and_package_agree_on_shapes(evaluate):

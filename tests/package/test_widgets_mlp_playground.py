@@ -1,9 +1,6 @@
 """The playground's arithmetic against NumPy, its training on the spirals, and its page."""
 
-import base64
 import json
-import shutil
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -55,30 +52,8 @@ def test_bad_input_is_named(settings, error, message):
 
 
 @pytest.fixture(scope="module")
-def address():
-    source = MLPPlayground()._esm
-    return "data:text/javascript;base64," + base64.b64encode(source.encode()).decode()
-
-
-@pytest.fixture(scope="module")
-def evaluate(address):
-    """The value of a JavaScript expression in which `m` is the widget's module."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed, so the widget's functions cannot be run")
-
-    def run(expression, value=None):
-        code = f"""const value = {json.dumps(value)};
-          const plain = (key, v) => ArrayBuffer.isView(v) ? Array.from(v) : v;
-          import({json.dumps(address)}).then((m) =>
-            console.log(JSON.stringify({expression}, plain)))"""
-        command = [node, "--input-type=module", "-"]
-        done = subprocess.run(
-            command, input=code, capture_output=True, text=True, check=True, timeout=120
-        )
-        return json.loads(done.stdout)
-
-    return run
+def widget():
+    return MLPPlayground()
 
 
 def sigmoid(Z):
