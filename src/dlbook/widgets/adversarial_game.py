@@ -1,10 +1,11 @@
 """The adversarial game on a line, played in the page."""
 
-import math
 from pathlib import Path
 
 import anywidget
 import traitlets
+
+from .checks import number
 
 __all__ = ["AdversarialGame"]
 
@@ -46,27 +47,16 @@ class AdversarialGame(anywidget.AnyWidget):
     penalty = traitlets.Bool().tag(sync=True)
 
     def __init__(self, d_steps=1, *, rate_d=0.01, rate_g=0.01, saturating=False, penalty=False):
-        steps = _number(d_steps, "d_steps", 1, 20)
+        steps = number(d_steps, "d_steps", 1, 20)
         if not steps.is_integer():
             raise ValueError(f"d_steps: expected a whole number, got {steps:g}")
         super().__init__(
             d_steps=int(steps),
-            rate_d=_number(rate_d, "rate_d", 0.001, 0.1),
-            rate_g=_number(rate_g, "rate_g", 0.001, 0.1),
+            rate_d=number(rate_d, "rate_d", 0.001, 0.1),
+            rate_g=number(rate_g, "rate_g", 0.001, 0.1),
             saturating=_choice(saturating, "saturating"),
             penalty=_choice(penalty, "penalty"),
         )
-
-
-def _number(value, name, low, high):
-    """`value` as a float between `low` and `high`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number, got {value!r}") from None
-    if not (math.isfinite(number) and low <= number <= high):
-        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {number:g}")
-    return number
 
 
 def _choice(value, name):

@@ -1,10 +1,11 @@
 """The error surface of one recurrent unit, and descent on it with and without clipping."""
 
-import math
 from pathlib import Path
 
 import anywidget
 import traitlets
+
+from .checks import number
 
 __all__ = ["ErrorSurface"]
 
@@ -52,18 +53,7 @@ class ErrorSurface(anywidget.AnyWidget):
         except (TypeError, ValueError):
             raise TypeError(f"start: expected two numbers, got {start!r}") from None
         super().__init__(
-            start=[_number(w, "start[0]", *MAP["w"]), _number(b, "start[1]", *MAP["b"])],
-            rate=_number(rate, "rate", 1e-4, 0.1),
-            threshold=_number(threshold, "threshold", 0.1, 1e4),
+            start=[number(w, "start[0]", *MAP["w"]), number(b, "start[1]", *MAP["b"])],
+            rate=number(rate, "rate", 1e-4, 0.1),
+            threshold=number(threshold, "threshold", 0.1, 1e4),
         )
-
-
-def _number(value, name, low, high):
-    """`value` as a float between `low` and `high`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number, got {value!r}") from None
-    if not (math.isfinite(number) and low <= number <= high):
-        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {number:g}")
-    return number

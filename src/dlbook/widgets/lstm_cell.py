@@ -1,10 +1,11 @@
 """A memory cell of one unit that the reader drives: inputs, gate biases, gradient."""
 
-import math
 from pathlib import Path
 
 import anywidget
 import traitlets
+
+from .checks import number
 
 __all__ = ["LSTMCell"]
 
@@ -73,10 +74,10 @@ class LSTMCell(anywidget.AnyWidget):
         super().__init__(
             task=task,
             sequence=_sequence(TASKS[task] if sequence is None else sequence),
-            input_bias=_number(input_bias, "input_bias", 6),
-            forget_bias=_number(forget_bias, "forget_bias", 6),
-            output_bias=_number(output_bias, "output_bias", 6),
-            recurrent=_number(recurrent, "recurrent", 4),
+            input_bias=number(input_bias, "input_bias", -6, 6),
+            forget_bias=number(forget_bias, "forget_bias", -6, 6),
+            output_bias=number(output_bias, "output_bias", -6, 6),
+            recurrent=number(recurrent, "recurrent", -4, 4),
         )
 
 
@@ -88,14 +89,3 @@ def _sequence(value):
     if strange := sorted(set(value) - set(SYMBOLS)):
         raise ValueError(f"sequence: expected 1, 0, . and ? only, got {strange[0]!r}")
     return value
-
-
-def _number(value, name, most):
-    """`value` as a float between −`most` and `most`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number, got {value!r}") from None
-    if not (math.isfinite(number) and abs(number) <= most):
-        raise ValueError(f"{name}: expected a number from {-most} to {most}, got {number:g}")
-    return number

@@ -1,10 +1,11 @@
 """A race of optimisers on three landscapes, from a start that the reader moves."""
 
-import math
 from pathlib import Path
 
 import anywidget
 import traitlets
+
+from .checks import number
 
 __all__ = ["OptimiserRace"]
 
@@ -67,20 +68,9 @@ class OptimiserRace(anywidget.AnyWidget):
         super().__init__(
             landscape=landscape,
             start=[
-                _number(value, f"start[{j}]", -reach[j], reach[j]) for j, value in enumerate((a, b))
+                number(value, f"start[{j}]", -reach[j], reach[j]) for j, value in enumerate((a, b))
             ],
-            multiple=_number(multiple, "multiple", 0.1, 10),
-            mu=_number(mu, "mu", 0, 0.99),
-            noise=_number(noise, "noise", 0, 3),
+            multiple=number(multiple, "multiple", 0.1, 10),
+            mu=number(mu, "mu", 0, 0.99),
+            noise=number(noise, "noise", 0, 3),
         )
-
-
-def _number(value, name, low, high):
-    """`value` as a float between `low` and `high`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number, got {value!r}") from None
-    if not (math.isfinite(number) and low <= number <= high):
-        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, got {number:g}")
-    return number
