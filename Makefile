@@ -45,7 +45,7 @@ serve: $(VENV)/installed ## serve the site and rebuild it when a source changes
 notebooks: $(VENV)/installed ## write the .ipynb twins and the outputs they store
 	@$(RUN) tools/notebooks.py $(JOBS_OPTION)
 
-bench: $(VENV)/installed ## measure the build and the pages
+bench: $(VENV)/installed ## measure builds, pages, the engine and the kernels
 	@$(RUN) tools/bench.py $(JOBS_OPTION)
 
 home: $(VENV)/installed ## make the book live at URL=https://github.com/owner/name (empty: nowhere)
