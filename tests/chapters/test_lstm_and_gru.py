@@ -56,17 +56,17 @@ def test_a_step_of_the_lstm_is_pytorchs(seed, p, d, batch):
         parameter.data = random(*parameter.shape, seed=[seed, k])
     x, h, c = random(batch, p, seed=seed), random(batch, d, seed=seed), random(batch, d)
     bias = cell.bias_ih + cell.bias_hh
-    found = CODE.lstm_step(x, h, c, cell.weight_ih.T, cell.weight_hh.T, bias)
+    found = CODE.lstm_step(x, h, c, cell.weight_hh.T, cell.weight_ih.T, bias)
     for ours, theirs in zip(found, cell(x, (h, c)), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-12)
 
 
 @given(SEEDS)
 def test_peepholes_are_those_of_the_equations(seed):
-    p, d = 2, 3
-    x, h, c = random(1, p, seed=seed), random(1, d, seed=seed), random(1, d, seed=seed + 1)
-    W, U, b, w = random(p, 4 * d), random(d, 4 * d), random(4 * d), random(3, d, seed=seed)
-    z = {name: x @ W[:, k] + h @ U[:, k] + b[k] for name, k in zip("ifgo", blocks(d), strict=True)}
+    m, d = 2, 3
+    x, h, c = random(1, m, seed=seed), random(1, d, seed=seed), random(1, d, seed=seed + 1)
+    W, U, b, w = random(d, 4 * d), random(m, 4 * d), random(4 * d), random(3, d, seed=seed)
+    z = {name: h @ W[:, k] + x @ U[:, k] + b[k] for name, k in zip("ifgo", blocks(d), strict=True)}
     i, f = torch.sigmoid(z["i"] + w[0] * c), torch.sigmoid(z["f"] + w[1] * c)
     new = f * c + i * torch.tanh(z["g"])
     o = torch.sigmoid(z["o"] + w[2] * new)  # the new state, not the old one
@@ -89,18 +89,18 @@ def test_a_step_of_the_gru_is_pytorchs(seed, p, d):
     for k, parameter in enumerate(cell.parameters()):
         parameter.data = random(*parameter.shape, seed=[seed, k])
     x, h = random(2, p, seed=seed), random(2, d, seed=seed)
-    weights = cell.weight_ih.T, cell.weight_hh.T, cell.bias_ih, cell.bias_hh
+    weights = cell.weight_hh.T, cell.weight_ih.T, cell.bias_ih, cell.bias_hh
     assert torch.allclose(CODE.gru_step(x, h, *weights), cell(x, h), atol=1e-12)
 
 
 def test_where_the_gru_resets_matters_unless_its_matrix_is_diagonal():
-    p, d = 3, 4
-    x, h, W, b_x, b_h = random(2, p), random(2, d), random(p, 3 * d), random(3 * d), random(3 * d)
+    m, d = 3, 4
+    x, h, U, b_x, b_h = random(2, m), random(2, d), random(m, 3 * d), random(3 * d), random(3 * d)
     b_h[2 * d :] = 0
-    U = random(d, 3 * d)
+    W = random(d, 3 * d)
     steps = [CODE.gru_step(x, h, W, U, b_x, b_h, reset) for reset in ("after", "before")]
     assert not torch.allclose(*steps, atol=0.01)
-    U[:, 2 * d :] = torch.diag(random(d))
+    W[:, 2 * d :] = torch.diag(random(d))
     steps = [CODE.gru_step(x, h, W, U, b_x, b_h, reset) for reset in ("after", "before")]
     assert torch.allclose(*steps)
 

@@ -17,10 +17,10 @@ def bias(n):
     return np.log(f) - np.log1p(-f)
 
 
-def size(kind, p, d):
+def size(kind, m, d):
     if kind == "peephole LSTM":
-        return 4 * d * (p + d + 1) + 3 * d
-    layer = nn.LSTM(p, d) if kind == "LSTM" else nn.GRU(p, d)
+        return 4 * d * (m + d + 1) + 3 * d
+    layer = nn.LSTM(m, d) if kind == "LSTM" else nn.GRU(m, d)
     return sum(parameter.numel() for parameter in layer.parameters())
 
 
@@ -40,7 +40,7 @@ def slope(c, z_i, z_f, g, w_ci, w_cf):
     return torch.autograd.grad(f * c + i * g, c)[0]
 
 
-W, U = np.array([[1, 1]]), np.array([[1, 1], [-1, -1]])
+W, U = np.array([[1, 1], [-1, -1]]), np.array([[1, 1]])
 B, V = np.array([-0.5, -1.5]), np.array([1, -1])
 
 RIGHT = {
@@ -60,9 +60,9 @@ def test_right_answers_pass(name):
 
 
 def test_units_in_the_other_order_pass_too():
-    result = check.parity_weights(W, [[-2, -2], [2, 2]], [-3, -1], [-1, 1])
-    assert result.status == "wrong"  # and and or swapped, but W is too small for these
-    result = check.parity_weights([[2, 2]], [[-2, -2], [2, 2]], [-3, -1], [-1, 1])
+    result = check.parity_weights([[-2, -2], [2, 2]], U, [-3, -1], [-1, 1])
+    assert result.status == "wrong"  # and and or swapped, but U is too small for these
+    result = check.parity_weights([[-2, -2], [2, 2]], [[2, 2]], [-3, -1], [-1, 1])
     assert result.status == "passed", result
 
 
@@ -98,17 +98,17 @@ def planted(**options):
         ("half_life", (lambda n: np.log(n),), "1/e|is left"),
         ("half_life", (lambda n: 1.0,), "of the state is left"),
         ("half_life", (lambda n: [n],), "shape"),
-        ("parameters", (lambda k, p, d: size(k, p, d) + 3 * d * (d - 1),), "a vector"),
-        ("parameters", (lambda k, p, d: size(k, p, d) + d,), "no peephole"),
-        ("parameters", (lambda k, p, d: size(k, p, d) - 3 * d,), "peepholes are missing"),
-        ("parameters", (lambda k, p, d: size(k, p, d) + 4 * d,), "one bias"),
-        ("parameters", (lambda k, p, d: 4 * p * d,), "how many maps"),
+        ("parameters", (lambda k, m, d: size(k, m, d) + 3 * d * (d - 1),), "a vector"),
+        ("parameters", (lambda k, m, d: size(k, m, d) + d,), "no peephole"),
+        ("parameters", (lambda k, m, d: size(k, m, d) - 3 * d,), "peepholes are missing"),
+        ("parameters", (lambda k, m, d: size(k, m, d) + 4 * d,), "one bias"),
+        ("parameters", (lambda k, m, d: 4 * m * d,), "how many maps"),
         (
             "parameters",
-            (lambda k, p, d: size(k, p, d) - 4 * d * (k == "LSTM"),),
+            (lambda k, m, d: size(k, m, d) - 4 * d * (k == "LSTM"),),
             "how many biases",
         ),
-        ("parameters", (lambda k, p, d: size("LSTM" if k == "GRU" else k, p, d),), "GRU, p = 1"),
+        ("parameters", (lambda k, m, d: size("LSTM" if k == "GRU" else k, m, d),), "GRU, m = 1"),
         ("leaky", (lambda alpha: nn.LSTM(1, 1),), "should be a torch.nn.GRU"),
         ("leaky", (lambda alpha: leaky(alpha, sign=-1),), "z = 1|starts"),
         ("leaky", (lambda alpha: leaky(alpha, block=0),), "no effect|starts"),
@@ -123,12 +123,17 @@ def planted(**options):
         ("peephole_slope", (lambda *a: slope(*a) + a[4],), "difference quotient"),
         (
             "parity_weights",
-            (W, 0 * U, B, V),
-            "after the bits (01|11|1011)",
+            (0 * W, U, B, V),
+            "after the bits 10 the answer is 0",
         ),
         ("parity_weights", (W, U, B, [1, 0]), "after the bits 11 the answer is 1"),
         ("parity_weights", (W, U, -B, V), "after the bits 1 the answer is 0"),
-        ("parity_weights", (W.T, U, B, V), "W should have shape"),
+        (
+            "parity_weights",  # right for 1011010011110, yet not a parity
+            ([[-1, 2], [-2, -1]], [[1, -1]], [-0.5, -1.5], [1, 1]),
+            "after the bits 100 the answer is 0",
+        ),
+        ("parity_weights", (W, U.T, B, V), "U should have shape"),
     ],
 )
 def test_mistakes_are_named(name, answers, hint):

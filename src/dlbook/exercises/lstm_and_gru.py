@@ -1,5 +1,7 @@
 """Checks of the exercises in *Gates*."""
 
+from itertools import chain, product
+
 import numpy as np
 import torch
 from torch import nn
@@ -59,12 +61,12 @@ def half_life(bias):
 
 @exercise
 def parameters(count):
-    """``count(kind, p, d)`` for "peephole LSTM", "LSTM" and "GRU"."""
-    for p, d in ((1, 1), (3, 5), (5, 3), (10, 7)):
-        block = p * d + d * d
-        found = float(expect_array(count("peephole LSTM", p, d), (), "the number"))
+    """``count(kind, m, d)`` for "peephole LSTM", "LSTM" and "GRU"."""
+    for m, d in ((1, 1), (3, 5), (5, 3), (10, 7)):
+        block = m * d + d * d
+        found = float(expect_array(count("peephole LSTM", m, d), (), "the number"))
         expected = 4 * (block + d) + 3 * d
-        where = f"peephole LSTM, p = {p}, d = {d}"
+        where = f"peephole LSTM, m = {m}, d = {d}"
         if found == 4 * (block + d) + 3 * d * d and d > 1:
             raise Hint(f"{where}: a peephole sees its own cell only, so it is a vector")
         if found == 4 * (block + d) + 4 * d:
@@ -75,13 +77,13 @@ def parameters(count):
             raise Hint(f"{where}: the equations have one bias a gate")
         if found != expected:
             raise Hint(f"{where}: {found:g} is wrong; how many maps, and what does each hold?")
-        for kind, layer in (("LSTM", nn.LSTM(p, d)), ("GRU", nn.GRU(p, d))):
-            found = float(expect_array(count(kind, p, d), (), "the number"))
+        for kind, layer in (("LSTM", nn.LSTM(m, d)), ("GRU", nn.GRU(m, d))):
+            found = float(expect_array(count(kind, m, d), (), "the number"))
             blocks = 4 if kind == "LSTM" else 3
             if found == blocks * (block + d):
                 raise Hint(f"{kind}: look at how many biases PyTorch keeps")
             if found != sum(parameter.numel() for parameter in layer.parameters()):
-                raise Hint(f"{kind}, p = {p}, d = {d}: {found:g} is wrong")
+                raise Hint(f"{kind}, m = {m}, d = {d}: {found:g} is wrong")
 
 
 @exercise
@@ -147,12 +149,13 @@ def peephole_slope(slope):
 @exercise
 def parity_weights(W, U, b, v):
     """Weights of two threshold units whose readout is the parity of the bits so far."""
-    W, U = expect_array(W, (1, 2), "W"), expect_array(U, (2, 2), "U")
+    W, U = expect_array(W, (2, 2), "W"), expect_array(U, (1, 2), "U")
     b, v = expect_array(b, (2,), "b"), expect_array(v, (2,), "v")
-    for bits in ([0], [1], [0, 1], [1, 1], [1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 1, 0]):
+    # Two units have four states, parity has two: five bits tell any two such machines apart.
+    for bits in chain.from_iterable(product((0, 1), repeat=n) for n in range(1, 6)):
         h, odd = np.zeros(2), 0
-        for t, bit in enumerate(bits, start=1):
-            h, odd = (bit * W[0] + h @ U + b > 0).astype(float), odd ^ bit
-            if not np.isclose(h @ v, odd):
-                read = "".join(map(str, bits[:t]))
-                raise Hint(f"after the bits {read} the answer is {h @ v:g}, and should not be")
+        for bit in bits:
+            h, odd = (h @ W + bit * U[0] + b > 0).astype(float), odd ^ bit
+        if not np.isclose(h @ v, odd):
+            read = "".join(map(str, bits))
+            raise Hint(f"after the bits {read} the answer is {h @ v:g}, and should not be")
