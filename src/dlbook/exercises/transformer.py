@@ -154,7 +154,7 @@ def cached_step(step):
     cache = None
     for i in range(6):
         found = step(cache, Q[i], K[i], V[i])
-        if not isinstance(found, tuple) or len(found) != 2:
+        if not isinstance(found, tuple | list) or len(found) != 2:
             raise Hint("step should return two things: the answer and the cache")
         answer, cache = found
         if not isinstance(answer, torch.Tensor):
