@@ -41,7 +41,7 @@ def sigmoid_forgets(largest, least):
         raise Hint("the largest derivative: the slope of the sigmoid is a factor of every step")
     if np.isclose(largest, 0, atol=1e-12):
         raise Hint("the largest derivative: small, but not zero; how large is the sigmoid's slope?")
-    if not np.isclose(largest, 0.9**50, rtol=0.01):
+    if not np.isclose(largest, 0.9**50, rtol=0.05):  # 0.005 will do
         raise Hint("the largest derivative: how steep is the sigmoid at its steepest?")
     if np.isclose(least, 1):
         raise Hint("the least |w|: 1 would do for the tangent; the sigmoid is flatter")
