@@ -148,10 +148,14 @@ def test_on_the_fragment_context_helps_and_the_optimum_is_out_of_reach(chapter, 
 
 def test_in_the_chapter_s_sentence_a_later_word_decides_an_earlier_one(chapter):
     tags, steps, scores = chapter.bigram_model(fragment.sample(2000, seed=1))
-    delta, winners = chapter.fill(scores(["that", "call", "must", "start"]), steps)
-    path = chapter.read_back(delta, winners, steps)
-    assert [tags[index] for index in path] == ["DET", "NOUN", "AUX", "VERB"]
-    assert path != delta.argmax(axis=1).tolist()
+    words = ["that", "walk", "must", "end"]
+    delta, winners = chapter.fill(scores(words), steps)
+    path = [tags[index] for index in chapter.read_back(delta, winners, steps)]
+    ahead = [tags[index] for index in delta.argmax(axis=1)]
+    assert path == ["DET", "NOUN", "AUX", "VERB"] == list(fragment.best_tags(words))
+    assert ahead[:2] == ["PRON", "VERB"]
+    alone = chapter.word_tagger(fragment.sample(2000, seed=1))(words)
+    assert sum(a != b for a, b in zip(alone, path, strict=True)) == 2
 
 
 # ---- Real text --------------------------------------------------------------------------------

@@ -162,8 +162,8 @@ def brute_force(best_path):
     Parameters
     ----------
     best_path : callable
-        ``best_path(scores, steps)``: log emissions of shape (n, T) and log transitions of shape
-        (T + 1, T + 1), the sentence's edge last, to the n tag numbers of the best path.
+        ``best_path(scores, steps)``: log emissions of shape (n, K) and log transitions of shape
+        (K + 1, K + 1), the sentence's edge last, to the n tag numbers of the best path.
     """
     models = list(_models())
     paths = [_path(best_path(scores, steps), *scores.shape) for scores, steps in models]
