@@ -71,6 +71,7 @@ def stepping_in_closed_form(X, y, M, n_steps):
     [
         (check.largest_stable_rate, 2 / 9),
         (check.largest_stable_rate, np.float64(0.2222222)),
+        (check.largest_stable_rate, 0.222),
         (check.back_substitution, by_rows),
         (check.back_substitution, by_columns),
         (check.back_substitution, solve_triangular),
@@ -105,7 +106,8 @@ def gradient_at_the_start(X, y, M, n_steps):
 @pytest.mark.parametrize(
     ("exercise", "answer", "hint"),
     [
-        (check.largest_stable_rate, 1 / 9, "one step reaches the minimum"),
+        (check.largest_stable_rate, 0.111, "one step reaches the minimum"),
+        (check.largest_stable_rate, 0.22, "2 over the second derivative"),
         (check.largest_stable_rate, 2 / 3, "the mean of the squares"),
         (check.largest_stable_rate, 2 / 5, "not the inputs"),
         (check.largest_stable_rate, 9, "2 over the second derivative"),
