@@ -49,6 +49,7 @@ def step(theta, X, y, gamma, *, bias=0.0, slope=2.0, curvature=2.0, sign=1):
     [
         (check.two_fields, FIELDS),
         (check.two_fields, (-1.3862944, 1.7917595, 6.0)),
+        (check.two_fields, (-1.386, 1.792, 6)),
         (check.stable_losses, by_scipy),
         (check.stable_losses, one_by_one),
         (check.sigmoid_of_softmax, lambda W: W[:, 1] - W[:, 0]),

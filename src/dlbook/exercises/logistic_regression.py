@@ -18,15 +18,20 @@ __all__ = [
 def two_fields(answer):
     """Bias, weight and factor of the odds for 2 of 10 dry and 6 of 10 watered seeds."""
     bias, weight, factor = expect_array(answer, (3,), "the answer")
-    if np.isclose(bias, 0.2) or np.isclose(weight, 0.4):
+    rough = {"tolerance": 1e-3}  # worked out by hand: three digits are enough
+
+    def is_about(value, number):
+        return abs(value - number) < 1e-3
+
+    if is_about(bias, 0.2) or is_about(weight, 0.4):
         raise Hint("bias and weight are on the scale of log-odds, not of probabilities")
-    if np.isclose(bias, np.log(0.2)):
+    if is_about(bias, np.log(0.2)):
         raise Hint("the bias is the logarithm of the odds, for against against, not of the share")
-    expect_close(bias, -np.log(4), "where x = 0 the log-odds are the bias alone")
-    if np.isclose(weight, np.log(1.5)):
+    expect_close(bias, -np.log(4), "where x = 0 the log-odds are the bias alone", **rough)
+    if is_about(weight, np.log(1.5)):
         raise Hint("that is the log-odds at x = 1: the bias is a part of them")
-    expect_close(weight, np.log(6), "the weight is the difference of the two log-odds")
-    expect_close(factor, 6, "adding w to the log-odds multiplies the odds by a power of e")
+    expect_close(weight, np.log(6), "the weight is the difference of the two log-odds", **rough)
+    expect_close(factor, 6, "adding w to the log-odds multiplies the odds by a power of e", **rough)
 
 
 @exercise
