@@ -113,10 +113,14 @@ def test_any_field_will_do(side):
 
 
 def test_receptive_fields_agree_with_the_recurrence():
-    model, layers = CODE.LeNet(32), [(5, 1), (2, 2), (5, 1), (2, 2), (5, 1)]
-    for n in range(1, 6):
-        seen = CODE.sees(model, ["C1", "S2", "C3", "S4", "C5"][:n])
-        assert int(seen.sum()) == CODE.field_and_jump(layers[:n])[0] ** 2
+    model, names = CODE.LeNet(32), ["C1", "S2", "C3", "S4", "C5"]
+    layers = [(5, 1, 0), (2, 2, 0), (5, 1, 0), (2, 2, 0), (5, 1, 0)]
+    for n, middle in enumerate([14, 7, 5, 2, 0], 1):
+        seen = CODE.sees(model, names[:n])
+        first, last = CODE.first_and_last(layers[:n], middle)
+        expected = torch.zeros(32, 32, dtype=torch.bool)
+        expected[first : last + 1, first : last + 1] = True
+        assert torch.equal(seen, expected)
 
 
 @pytest.mark.parametrize(("make", "side"), [(CODE.for_digits, 16), (CODE.for_mnist, 28)])

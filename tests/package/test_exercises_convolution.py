@@ -68,6 +68,26 @@ def test_right_answers_pass(name):
     assert result.status == "passed", result
 
 
+def strength_in_32_bits(image):
+    K_x = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    return F.conv2d(image[None, None], torch.stack([K_x, K_x.T])[:, None])[0].norm(dim=0)
+
+
+def kernel_by_a_unit_of_32_bits(f, N):
+    unit = torch.zeros(N)
+    unit[0] = 1
+    return f(unit)[-torch.arange(N) % N]
+
+
+def test_right_answers_in_32_bits_pass():
+    for check_it, answer in [
+        (check.edge_strength, strength_in_32_bits),
+        (check.kernel_of, kernel_by_a_unit_of_32_bits),
+    ]:
+        result = check_it(answer)
+        assert result.status == "passed", result
+
+
 # ---- Planted mistakes -------------------------------------------------------------------------
 
 

@@ -10,13 +10,14 @@ from dlbook.exercises import lenet as check
 # ---- Right answers ----------------------------------------------------------------------------
 
 
-def field(layers):
-    """From the far end: how many units of each layer below are seen."""
-    side, jump = 1, 1
-    for kernel, stride in reversed(layers):
-        side = (side - 1) * stride + kernel
+def field(layers, i):
+    """By the recurrences of the exercise, as a list."""
+    start, jump, side = 0, 1, 1
+    for kernel, stride, padding in layers:
+        start -= padding * jump
+        side += (kernel - 1) * jump
         jump *= stride
-    return [side, jump]
+    return [start + jump * i, start + jump * i + side - 1]
 
 
 def gradients(X, beta, G):
@@ -43,7 +44,7 @@ def move(images, order):
 
 RIGHT = {
     "table_of_pairs": (765, np.int64(76_500)),
-    "receptive_field": (field,),
+    "field_of": (field,),
     "subsampling_gradients": (gradients,),
     "as_linear": (linear,),
     "enough_to_resume": ((True, False, False, np.True_, False),),
@@ -78,16 +79,16 @@ def test_the_reference_for_subsampling_is_pytorchs():
 # ---- Wrong answers ----------------------------------------------------------------------------
 
 
-def own_stride(layers):
-    side, jump = 1, 1
-    for kernel, stride in layers:
-        jump *= stride
-        side += (kernel - 1) * jump
-    return side, jump
+def no_stride(layers, i):
+    return field([(kernel, 1, padding) for kernel, _, padding in layers], i)
 
 
-def no_stride(layers):
-    return 1 + sum(kernel - 1 for kernel, _ in layers), np.prod([1] + [s for _, s in layers])
+def no_padding(layers, i):
+    return field([(kernel, stride, 0) for kernel, stride, _ in layers], i)
+
+
+def padding_turned(layers, i):
+    return field([(kernel, stride, -padding) for kernel, stride, padding in layers], i)
 
 
 def spoil(name, index, change):
@@ -108,8 +109,8 @@ def emptied(X, beta, G):
     return found
 
 
-def sorted_away(layers):
-    found = field(layers)
+def sorted_away(layers, i):
+    found = field(layers, i)
     layers.clear()
     return found
 
@@ -138,13 +139,14 @@ WRONG = [
     ("table_of_pairs", (765, 75_000), "the bias is used at each place"),
     ("table_of_pairs", (765, 76_600), "10×10 units"),
     ("table_of_pairs", ("many", 0), "should be made of numbers"),
-    ("receptive_field", (no_stride,), "one unit further is more than one pixel"),
-    ("receptive_field", (own_stride,), "own stride does not widen"),
-    ("receptive_field", spoil("receptive_field", 0, lambda r, _: r + 1), "is not 6"),
-    ("receptive_field", (lambda ls: (field(ls)[0], ls[-1][1] if ls else 1),), "in pixels, not"),
-    ("receptive_field", spoil("receptive_field", 1, lambda j, _: j + 1), "pixels apart"),
-    ("receptive_field", (lambda ls: 5,), "should return 2 things"),
-    ("receptive_field", (sorted_away,), "changed the list"),
+    ("field_of", (no_stride,), "one unit further is more than one pixel"),
+    ("field_of", (no_padding,), "begins in the frame"),
+    ("field_of", (padding_turned,), "the other way"),
+    ("field_of", spoil("field_of", 1, lambda last, *_: last + 1), "one too far"),
+    ("field_of", spoil("field_of", 0, lambda first, *_: first + 1), "is not 4 pixels wide"),
+    ("field_of", (lambda layers, i: [p + 1 for p in field(layers, i)],), "does not begin at"),
+    ("field_of", (lambda layers, i: 5,), "should return 2 things"),
+    ("field_of", (sorted_away,), "changed the list"),
     ("subsampling_gradients", (emptied,), "in place"),
     ("subsampling_gradients", (lambda *a: gradients(*a)[:2],), "should return 3 things"),
     (

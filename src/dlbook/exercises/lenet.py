@@ -8,8 +8,8 @@ from dlbook.exercises import Hint, exercise, expect_array, expect_close
 __all__ = [
     "as_linear",
     "enough_to_resume",
+    "field_of",
     "rearranged",
-    "receptive_field",
     "subsampling_gradients",
     "table_of_pairs",
 ]
@@ -37,74 +37,92 @@ def table_of_pairs(parameters, connections):
 
 
 @exercise
-def receptive_field(compute):
-    """``compute(layers)``: side of the field, and pixels between fields of neighbours."""
+def field_of(compute):
+    """``compute(layers, i)``: first and last pixel that unit i of the last layer looks at."""
     tried = [
-        [(5, 1)],
-        [(5, 1), (2, 2)],
-        [(5, 1), (2, 2), (5, 1), (2, 2), (5, 1)],
-        [(3, 2), (3, 2), (3, 1)],
-        [(1, 3), (4, 1)],
-        [],
+        ([(5, 1, 0)], 3),
+        ([(5, 1, 0), (2, 2, 0)], 0),
+        ([(5, 1, 0), (2, 2, 0)], 3),
+        ([(5, 1, 0), (2, 2, 0), (5, 1, 0), (2, 2, 0), (5, 1, 0)], 2),
+        ([(5, 1, 2)], 4),
+        ([(3, 2, 1), (3, 2, 1), (3, 1, 1)], 1),
+        ([(1, 3, 0), (4, 1, 2)], 5),
+        ([], 7),
     ]
-    for layers in tried:
+    for layers, i in tried:
         given = list(layers)
-        side, jump = _unpacked(compute(given), 2, "the side r and the distance j")
+        found = _unpacked(compute(given, i), 2, "the first and the last pixel")
         if given != layers:
             raise Hint("the function changed the list of layers")
-        expected = _field(layers)
-        side = float(expect_array(side, (), "the side"))
-        jump = float(expect_array(jump, (), "the distance"))
-        where = f"for {layers or 'no layer at all'}"
-        if len(layers) > 1 and side == _field([(k, 1) for k, _ in layers])[0] != expected[0]:
-            raise Hint(f"{where} the side is too small: one unit further is more than one pixel")
-        if side == _field(layers, own_stride=True)[0] != expected[0]:
-            raise Hint(f"{where} the side is wrong: a layer's own stride does not widen its field")
-        expect_close(side, expected[0], f"{where} the side of the field is not {side:g}")
-        if len(layers) > 1 and jump == layers[-1][1] != expected[1]:
-            raise Hint(f"{where} the distance is in pixels, not in units of the layer below")
-        expect_close(jump, expected[1], f"{where} neighbours are not {jump:g} pixels apart")
+        first, last = (float(expect_array(pixel, (), "a pixel")) for pixel in found)
+        where = f"for {layers or 'no layer at all'} and i = {i}"
+        _judge_field(first, last, layers, i, where)
 
 
-def _field(layers, own_stride=False):
-    side, jump = 1, 1
-    for kernel, stride in layers:
-        side += (kernel - 1) * jump * (stride if own_stride else 1)
-        jump *= stride
-    return side, jump
+def _judge_field(first, last, layers, i, where):
+    right_first, right_last = _field(layers, i)
+    if (first, last) == (right_first, right_last):
+        return
+    side = last - first + 1
+    right_side = right_last - right_first + 1
+    if side == right_side + 1 and first == right_first:
+        raise Hint(f"{where} the last pixel is one too far: a field of side 1 ends where it begins")
+    unstrided = [(k, 1, p) for k, _, p in layers]
+    if (first, last) == _field(unstrided, i):
+        raise Hint(f"{where} strides have no effect: one unit further is more than one pixel")
+    if side != right_side and side == np.ptp(_field(unstrided, i)) + 1:
+        raise Hint(f"{where} the field is too small: one unit further is more than one pixel")
+    expect_close(side, right_side, f"{where} the field is not {side:g} pixels wide")
+    unpadded = [(k, s, 0) for k, s, _ in layers]
+    if first == _field(unpadded, i)[0]:
+        raise Hint(f"{where} the field is too far to the right: unit 0 begins in the frame")
+    if first == right_first - 2 * (right_first - _field(unpadded, i)[0]):
+        raise Hint(f"{where} the padding moves the field the other way")
+    raise Hint(f"{where} the field has the right width but does not begin at pixel {first:g}")
+
+
+def _field(layers, i):
+    """From the last layer down: which units of each layer below are read."""
+    first = last = i
+    for kernel, stride, padding in reversed(layers):
+        first, last = first * stride - padding, last * stride - padding + kernel - 1
+    return first, last
 
 
 @exercise
 def subsampling_gradients(compute):
-    """``compute(X, beta, G)``: derivatives for β, b and X, on maps of several shapes."""
+    """``compute(X, beta, Z_bar)``: derivatives for β, b and X, on maps of several shapes."""
     rng = np.random.default_rng(4)
     for height, width in [(2, 2), (1, 3), (4, 2)]:
-        X, G = rng.standard_normal((2 * height, 2 * width)), rng.standard_normal((height, width))
-        beta, before = 0.7, (X.copy(), G.copy())
-        found = _unpacked(compute(X, beta, G), 3, "the derivatives for beta, b and X")
-        if not all(np.array_equal(*pair) for pair in zip(before, (X, G), strict=True)):
+        X, Z_bar = (
+            rng.standard_normal((2 * height, 2 * width)),
+            rng.standard_normal((height, width)),
+        )
+        beta, before = 0.7, (X.copy(), Z_bar.copy())
+        found = _unpacked(compute(X, beta, Z_bar), 3, "the derivatives for beta, b and X")
+        if not all(np.array_equal(*pair) for pair in zip(before, (X, Z_bar), strict=True)):
             raise Hint("the function changed its arguments in place: make new arrays")
         d_beta = expect_array(found[0], (), "the derivative for beta")
         d_bias = expect_array(found[1], (), "the derivative for b")
         d_input = expect_array(found[2], X.shape, "the derivative for X")
         sums = X.reshape(height, 2, width, 2).sum(axis=(1, 3))
-        if np.isclose(d_beta, (G * sums).sum() / 4):
+        if np.isclose(d_beta, (Z_bar * sums).sum() / 4):
             raise Hint("beta multiplies the sum of a block, not its mean")
-        expect_close(d_beta, (G * sums).sum(), "beta: one term for each block, and all add up")
-        if np.isclose(d_bias, G.mean()) and G.size > 1:
+        expect_close(d_beta, (Z_bar * sums).sum(), "beta: one term for each block, and all add up")
+        if np.isclose(d_bias, Z_bar.mean()) and Z_bar.size > 1:
             raise Hint("b: the uses of a shared parameter add up, they are not averaged")
-        expect_close(d_bias, G.sum(), "b: how often is it used, and with which factor?")
-        _judge_input(d_input, beta, G)
+        expect_close(d_bias, Z_bar.sum(), "b: how often is it used, and with which factor?")
+        _judge_input(d_input, beta, Z_bar)
 
 
-def _judge_input(d_input, beta, G):
-    copied = np.kron(G, np.ones((2, 2)))
+def _judge_input(d_input, beta, Z_bar):
+    copied = np.kron(Z_bar, np.ones((2, 2)))
     if np.allclose(d_input, copied):
         raise Hint("X: an entry reaches z only through beta")
     if np.allclose(d_input, beta * copied / 4):
         raise Hint("X: each entry of a block enters the sum with the factor 1, not 1/4")
-    if G.size > 1 and np.allclose(d_input, beta * np.tile(G, (2, 2))):
-        raise Hint("X: the entries of G are at the wrong places; a block of X lies together")
+    if Z_bar.size > 1 and np.allclose(d_input, beta * np.tile(Z_bar, (2, 2))):
+        raise Hint("X: the entries of Z̄ are at the wrong places; a block of X lies together")
     expect_close(d_input, beta * copied, "X: each entry of a block gets the same; which number?")
 
 
