@@ -74,7 +74,7 @@ def best_step(answer):
         raise Hint("that is right for 64 bits: single precision has u = 2**-24")
     if 1e-4 < step < 6e-4:
         raise Hint("that is the best step of a one-sided difference")
-    if not 1e-3 < step < 2e-2:
+    if not 1e-3 <= step <= 2e-2:
         raise Hint("balance the rounding error u/h against the truncation error h²")
 
 
