@@ -396,7 +396,7 @@ def _add_part(part, g, tensor, totals, shared):
     total = totals[tensor]
     if type(part) is _Scattered:
         if total is None or tensor in shared:
-            totals[tensor] = np.zeros_like(tensor._data) + (0 if total is None else total)
+            totals[tensor] = np.zeros_like(tensor._data) if total is None else total.copy()
             shared.discard(tensor)
         part.add_to(totals[tensor])
         return
@@ -688,7 +688,10 @@ RULES = {
         (lambda g, y, x, index, once: _Scattered(g, index, once),),
     ),
     "reshape": (lambda x, shape: x.reshape(shape), (lambda g, y, x, shape: g.reshape(x.shape),)),
-    "transpose": (np.transpose, (lambda g, y, x, axes: g.transpose(np.argsort(axes)),)),
+    "transpose": (
+        np.transpose,
+        (lambda g, y, x, axes: g.transpose(np.argsort(np.mod(axes, x.ndim))),),
+    ),
     "concatenate": (
         lambda *values: np.concatenate(values[:-1], axis=values[-1]),
         _ConcatenateDerivatives(),
@@ -819,7 +822,7 @@ class SGD:
     def __init__(self, parameters, learning_rate, momentum=0.0):
         self.parameters = _check_parameters(parameters)
         self.learning_rate, self.momentum = learning_rate, momentum
-        self._velocities = [None] * len(self.parameters)
+        self._velocities = [0.0] * len(self.parameters)
 
     def step(self):
         """Move the parameters that have a gradient."""
@@ -828,8 +831,7 @@ class SGD:
             g = parameter.grad
             if g is not None:
                 if self.momentum:
-                    v = self._velocities[i]
-                    g = self._velocities[i] = g if v is None else self.momentum * v + g
+                    g = self._velocities[i] = self.momentum * self._velocities[i] + g
                 step = rate * g
                 step += parameter._data
                 parameter._data, parameter._exposed = np.asarray(step), False

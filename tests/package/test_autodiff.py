@@ -148,6 +148,19 @@ def test_slices_of_one_tensor_accumulate():
     np.testing.assert_array_equal(x.grad, expected)
 
 
+def test_axes_may_be_counted_from_the_end():
+    x = Tensor(np.arange(4.0).reshape(2, 2), requires_grad=True)
+    weights = np.array([[1.0, 2.0], [3.0, 4.0]])
+    (x.transpose(-1, 0) * weights).sum().backward()
+    np.testing.assert_array_equal(x.grad, weights.T)
+
+
+def test_a_number_may_be_indexed():
+    x = Tensor(2.0, requires_grad=True)
+    (x[None] * x[...]).sum().backward()
+    assert x.grad == 4
+
+
 def test_backward_of_a_result_that_is_no_number():
     x = leaf(1.0, 2.0)
     (x * x).backward([1.0, 10.0])
@@ -244,6 +257,19 @@ def test_an_array_that_an_operation_has_used_is_closed_to_its_holder():
         held[0] = 7
     y.backward()
     np.testing.assert_array_equal(x.grad, [10, 4])
+
+
+def test_an_optimiser_keeps_no_array_of_the_caller():
+    """What is done to a gradient after a step does not reach the next one."""
+    x = leaf(0.0)
+    optimiser = SGD([x], 1.0, momentum=0.5)
+    x.grad = np.ones(1)
+    optimiser.step()
+    x.grad *= 3
+    optimiser.step()
+    assert x.item() == -1 - (0.5 + 3)
+    x.grad *= 3
+    assert x.item() == -1 - (0.5 + 3)
 
 
 def test_descent_by_hand():
