@@ -22,6 +22,7 @@ __all__ = [
     "RULES",
     "SGD",
     "Adam",
+    "Optimiser",
     "Tensor",
     "check_gradients",
     "concatenate",
@@ -182,34 +183,38 @@ class Tensor:
         """
         if not self.requires_grad:
             raise RuntimeError("backward: nothing that went into this tensor requires a gradient")
-        if gradient is not None:
-            gradient = np.array(gradient, self.dtype)
-        elif self.size == 1:
-            gradient = np.ones(self.shape, self.dtype)
-        if gradient is None or gradient.shape != self.shape:
-            raise ValueError(f"gradient has shape {np.shape(gradient)}: expected {self.shape}")
-        results, leaves, totals = [], [], {self: gradient}
-        (results if self.parents else leaves).append(self)
-        for node in results:  # which grows on the way
+        if gradient is None and self.size == 1:
+            g = np.array(1, self.dtype, ndmin=self.ndim)
+        else:
+            g = np.array(gradient, self.dtype)
+        if g.shape != self.shape:
+            raise ValueError(f"gradient has shape {g.shape}: expected {self.shape}")
+        order, totals, shared = [self], {self: g}, set()
+        for node in order:  # which grows on the way
             for parent in node.parents:
                 if parent is not None and parent.requires_grad and parent not in totals:
                     totals[parent] = None
-                    (results if parent.parents else leaves).append(parent)
-        results.sort(key=_depth_of, reverse=True)  # so that a result comes before its inputs
-        shared = set()
-        for node in results:
-            g, values, derivatives = totals.pop(node), node._values, RULES[node.operation][1]
+                    order.append(parent)
+        order.sort(key=attrgetter("_depth"), reverse=True)  # results before inputs, leaves last
+        for node in order:
+            g = totals.pop(node)
+            if not node.parents:
+                g = g.copy() if node in shared else g
+                node.grad = g if node.grad is None else np.asarray(node.grad + g)
+                continue
+            values, derivatives = node._values, RULES[node.operation][1]
             arguments = (g, node._data, *values)
             for i, parent in enumerate(node.parents):
                 if parent is None:
                     continue
-                if parent._data is not values[i]:
-                    _check_unchanged(parent, values[i], node.operation)
+                used = values[i]
+                if parent._data is not used and parent._data.tobytes() != used.tobytes():
+                    raise RuntimeError(
+                        f"{node.operation}: an input of shape {used.shape} was changed "
+                        "after the operation used it"
+                    )
                 if parent.requires_grad:
                     _add_part(derivatives[i](*arguments), g, parent, totals, shared)
-        for leaf in leaves:
-            g = totals[leaf].copy() if leaf in shared else totals[leaf]
-            leaf.grad = g if leaf.grad is None else np.asarray(leaf.grad + g)
 
     __add__, __radd__ = _binary("add")
     __sub__, __rsub__ = _binary("subtract")
@@ -358,12 +363,12 @@ def _apply(operation, inputs, *options):
     result._depth = depth
     result.requires_grad = requires_grad
     result.grad = None
-    if requires_grad:
+    if not requires_grad:
+        result.operation, result.parents = None, ()
+    else:
         if constants:
             inputs = tuple(x if isinstance(x, Tensor) else None for x in inputs)
         result.operation, result.parents, result._values = operation, inputs, values
-    else:
-        result.operation, result.parents = None, ()
     return result
 
 
@@ -376,16 +381,6 @@ def _constant(value):
 
 # The backward pass.
 
-_depth_of = attrgetter("_depth")
-
-
-def _check_unchanged(leaf, used, operation):
-    """Refuse a leaf that has other values than when the operation used it."""
-    if used.shape != leaf.shape or used.tobytes() != leaf._data.tobytes():
-        raise RuntimeError(
-            f"{operation}: an input of shape {used.shape} was changed after the operation used it"
-        )
-
 
 def _add_part(part, g, tensor, totals, shared):
     """Add to the total of a tensor what a rule made of `g`: `g` itself, a view or a new array.
@@ -393,16 +388,19 @@ def _add_part(part, g, tensor, totals, shared):
     The totals of the tensors in `shared` are arrays that something else may refer to as well: they
     must not be changed in place.
     """
-    total = totals[tensor]
-    if type(part) is _Scattered:
+    total, data = totals[tensor], tensor._data
+    if type(part) is tuple:  # of "index": elsewhere the part is 0, and nothing need be touched
+        part, index, once = part
         if total is None or tensor in shared:
-            totals[tensor] = np.zeros_like(tensor._data) if total is None else total.copy()
+            total = totals[tensor] = np.zeros_like(data) if total is None else total.copy()
             shared.discard(tensor)
-        part.add_to(totals[tensor])
+        if once:
+            total[index] += part
+        else:
+            np.add.at(total, index, part)
         return
     if type(part) is not np.ndarray:  # NumPy makes numbers of arrays without axes
         part = np.asarray(part)
-    data = tensor._data
     if part.shape != data.shape:
         part = _unbroadcast(part, data.shape)
     if part.dtype is not data.dtype:
@@ -421,24 +419,11 @@ def _add_part(part, g, tensor, totals, shared):
 def _unbroadcast(g, shape):
     """Sum over the axes that broadcasting has put before those of `shape`, or stretched."""
     while g.ndim > len(shape):
-        g = np.add.reduce(g, axis=0)
+        g = np.add.reduce(g)  # over the first axis
     if g.shape != shape:
         stretched = tuple([i for i, n in enumerate(shape) if n == 1 != g.shape[i]])
         g = np.add.reduce(g, axis=stretched, keepdims=True)
     return g
-
-
-class _Scattered:
-    """A derivative that is 0 outside of ``[index]``, so that only this part need be touched."""
-
-    def __init__(self, g, index, once):
-        self.g, self.index, self.once = g, index, once
-
-    def add_to(self, total):
-        if self.once:
-            total[self.index] += self.g
-        else:
-            np.add.at(total, self.index, self.g)
 
 
 # What the rules need beyond an expression.
@@ -459,28 +444,32 @@ def _sigmoid(x):
     return np.where(x >= 0, 1, e) / (1 + e)
 
 
-def _share_of_maximum(a, b):
-    """1 where a > b, 0 where a < b, and 1/2 where they are equal."""
-    return (np.sign(np.subtract(a, b)) + 1) * 0.5
+def _relu_derivative(g, y, x):
+    part = y.astype(bool).astype(y.dtype)  # 1 where x > 0
+    part *= g
+    return part
+
+
+def _maximum_of_left(g, y, a, b):
+    return g * ((np.sign(np.subtract(a, b)) + 1) * 0.5)  # 1/2 where they are equal
+
+
+def _rows(x):
+    """The vectors along the last axis, as rows of a matrix."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 def _matmul_of_left(g, y, a, b):
     if b.ndim == 1:
         return g[..., None] * b
-    if a.ndim == 1:
-        return (b @ g[..., None])[..., 0]
-    return g @ b.mT
+    return (g if a.ndim > 1 else g[..., None, :]) @ b.mT
 
 
 def _matmul_of_right(g, y, a, b):
-    if a.ndim == b.ndim == 2:
-        return a.T @ g
+    if b.ndim < 3:  # a single product sums over the batch as well
+        return _rows(a).T @ (_rows(g) if b.ndim == 2 else g.reshape(-1))
     if a.ndim == 1:
-        return a[:, None] * g[..., None, :] if b.ndim > 1 else a * g
-    if b.ndim == 1:
-        return (a.mT @ g[..., None])[..., 0]
-    if b.ndim == 2:  # a single product sums over the batch as well
-        return a.reshape(-1, a.shape[-1]).T @ g.reshape(-1, g.shape[-1])
+        a, g = a[None], g[..., None, :]
     return a.mT @ g
 
 
@@ -492,26 +481,31 @@ def _linear(x, weights, bias):
     return y
 
 
-def _spread(g, x, axis, keepdims):
-    """Repeat the derivative of a reduction along the axes that it has removed."""
+def _along(reduce):
+    return lambda x, axis, keepdims: reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _spread(g, y, x, axis, keepdims):
+    """Repeat the derivative of a sum along the axes that it has removed."""
     spread = np.empty_like(x)
     spread[...] = g if keepdims or axis is None else np.expand_dims(g, axis)
     return spread
 
 
 def _max_derivative(g, y, x, axis, keepdims):
-    equal = x == _spread(y, x, axis, keepdims)
-    return _spread(g, x, axis, keepdims) * (equal / equal.sum(axis=axis, keepdims=True))
+    equal = x == _spread(y, y, x, axis, keepdims)
+    return _spread(g, y, x, axis, keepdims) * (equal / equal.sum(axis=axis, keepdims=True))
 
 
-class _ConcatenateDerivatives:
-    """As many derivatives as there are inputs."""
+class _Pieces:
+    """The derivatives of `concatenate`: as many as there are inputs."""
 
-    def __getitem__(self, position):
+    def __getitem__(self, i):
         def piece(g, y, *values):
             *arrays, axis = values
-            ends = np.cumsum([array.shape[axis] for array in arrays])
-            return np.split(g, ends[:-1], axis=axis)[position]
+            start = sum(array.shape[axis] for array in arrays[:i])
+            stop = start + arrays[i].shape[axis]
+            return g.swapaxes(0, axis)[start:stop].swapaxes(0, axis)
 
         return piece
 
@@ -528,27 +522,25 @@ def _cross_entropy(logits, labels, saved):
             f"labels of type {labels.dtype} and shape {labels.shape}: "
             f"expected integers of shape {logits.shape[:-1]}"
         )
-    n_classes = logits.shape[-1]
-    labels = labels.reshape(-1)
-    unsigned = labels.astype(np.uint64)  # in which a negative label is a large one
-    if np.maximum.reduce(unsigned, initial=0) >= n_classes:
-        raise ValueError(f"labels: expected integers from 0 to {n_classes - 1}")
-    z = logits.reshape(-1, n_classes)
-    z = z - np.maximum.reduce(z, axis=1, keepdims=True)
-    chosen = labels + np.arange(0, z.size, n_classes)  # positions in the flat array
+    z = _rows(logits)
+    z = z - np.maximum.reduce(z, axis=1)[:, None]
+    try:  # to find the labels' positions in the flat array
+        chosen = np.ravel_multi_index((np.arange(len(z)), labels.reshape(-1)), z.shape)
+    except ValueError:
+        raise ValueError(f"labels: expected integers from 0 to {z.shape[1] - 1}") from None
     z_chosen = z.take(chosen)
     exponentials = np.exp(z, out=z)
-    sums = np.add.reduce(exponentials, axis=1, keepdims=True)
+    sums = np.add.reduce(exponentials, axis=1)
     saved[:] = exponentials, sums, chosen
-    return np.add.reduce(np.log(sums[:, 0]) - z_chosen) / len(z)
+    return np.add.reduce(np.log(sums) - z_chosen) / len(z)
 
 
 def _cross_entropy_derivative(g, y, logits, labels, saved):
     exponentials, sums, chosen = saved
-    p = exponentials / sums
+    p = exponentials / sums[:, None]
     p.reshape(-1)[chosen] -= 1
     p *= float(g) / len(p)
-    return p if p.shape == logits.shape else p.reshape(logits.shape)
+    return p.reshape(logits.shape)
 
 
 # Inside the rules for images the batch is the last axis, so that windows are long runs of memory.
@@ -647,14 +639,8 @@ RULES = {
     "log": (np.log, (lambda g, y, x: g / x,)),
     "tanh": (np.tanh, (lambda g, y, x: g * (1 - y * y),)),
     "sigmoid": (_sigmoid, (lambda g, y, x: g * (y * (1 - y)),)),
-    "relu": (lambda x: np.maximum(x, 0), (lambda g, y, x: g * y.astype(bool).astype(y.dtype),)),
-    "maximum": (
-        np.maximum,
-        (
-            lambda g, y, a, b: g * _share_of_maximum(a, b),
-            lambda g, y, a, b: g * _share_of_maximum(b, a),
-        ),
-    ),
+    "relu": (lambda x: np.maximum(x, 0), (_relu_derivative,)),
+    "maximum": (np.maximum, (_maximum_of_left, lambda g, y, a, b: _maximum_of_left(g, y, b, a))),
     "where": (
         lambda a, b, condition: np.where(condition, a, b),
         (
@@ -667,35 +653,23 @@ RULES = {
         _linear,
         (
             lambda g, y, x, weights, bias: g @ weights.T,
-            lambda g, y, x, weights, bias: _matmul_of_right(g, y, x, weights),
+            lambda g, y, x, weights, bias: _rows(x).T @ _rows(g),
             lambda g, y, x, weights, bias: g,
         ),
     ),
-    "sum": (
-        lambda x, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims),
-        (lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims),),
-    ),
+    "sum": (_along(np.add.reduce), (_spread,)),
     "mean": (
-        lambda x, axis, keepdims: np.mean(x, axis=axis, keepdims=keepdims),
-        (lambda g, y, x, axis, keepdims: _spread(g * (y.size / x.size), x, axis, keepdims),),
+        _along(np.mean),
+        (lambda g, y, x, *options: _spread(g * (y.size / x.size), y, x, *options),),
     ),
-    "max": (
-        lambda x, axis, keepdims: np.maximum.reduce(x, axis=axis, keepdims=keepdims),
-        (_max_derivative,),
-    ),
-    "index": (
-        lambda x, index, once: x[index],
-        (lambda g, y, x, index, once: _Scattered(g, index, once),),
-    ),
+    "max": (_along(np.maximum.reduce), (_max_derivative,)),
+    "index": (lambda x, index, once: x[index], (lambda g, y, x, *options: (g, *options),)),
     "reshape": (lambda x, shape: x.reshape(shape), (lambda g, y, x, shape: g.reshape(x.shape),)),
     "transpose": (
         np.transpose,
         (lambda g, y, x, axes: g.transpose(np.argsort(np.mod(axes, x.ndim))),),
     ),
-    "concatenate": (
-        lambda *values: np.concatenate(values[:-1], axis=values[-1]),
-        _ConcatenateDerivatives(),
-    ),
+    "concatenate": (lambda *values: np.concatenate(values[:-1], values[-1]), _Pieces()),
     "log_softmax": (
         _log_softmax,
         (lambda g, y, x, axis: g - np.exp(y) * np.add.reduce(g, axis=axis, keepdims=True),),
@@ -742,11 +716,9 @@ def value_and_grad(f, argnums=0):
             raise TypeError(f"f returned {value!r}: expected a Tensor with a single element")
         if value.requires_grad:
             value.backward()
-        gradients = [args[i].grad for i in positions]
-        for k, i in enumerate(positions):
-            if gradients[k] is None:  # the value does not depend on it
-                gradients[k] = np.zeros_like(args[i]._data)
-        return value.item(), gradients[0] if isinstance(argnums, int) else tuple(gradients)
+        inputs = (args[i] for i in positions)
+        gradients = tuple(np.zeros_like(x._data) if x.grad is None else x.grad for x in inputs)
+        return value.item(), gradients[0] if isinstance(argnums, int) else gradients
 
     return value_and_gradient
 
@@ -787,8 +759,8 @@ def check_gradients(f, *inputs, step=1e-6, rtol=1e-5, atol=1e-7):
     _, gradients = value_and_grad(weighted_sum, tuple(range(len(points))))(*points)
     largest = 0.0
     for i, (point, gradient) in enumerate(zip(points, gradients, strict=True)):
-        for place in np.ndindex(point.shape):
-            centre, sums = point[place], []
+        for place, centre in np.ndenumerate(point.copy()):
+            sums = []
             for point[place] in (centre + step, centre - step):
                 sums.append(weighted_sum(*(Tensor(p) for p in points)).item())
             point[place] = centre
@@ -806,8 +778,8 @@ def check_gradients(f, *inputs, step=1e-6, rtol=1e-5, atol=1e-7):
 # Optimisers.
 
 
-class SGD:
-    """Gradient descent with momentum: v ← μ v + ∇, then θ ← θ − η v.
+class Optimiser:
+    """What the optimisers share: θ ← θ − η d, where each has its own direction d.
 
     Parameters
     ----------
@@ -815,26 +787,24 @@ class SGD:
         Leaves that require a gradient.
     learning_rate : float
         η. May be changed between steps.
-    momentum : float, optional
-        μ, from 0 to below 1.
     """
 
-    def __init__(self, parameters, learning_rate, momentum=0.0):
-        self.parameters = _check_parameters(parameters)
-        self.learning_rate, self.momentum = learning_rate, momentum
-        self._velocities = [0.0] * len(self.parameters)
+    def __init__(self, parameters, learning_rate):
+        self.parameters, self.learning_rate = list(parameters), learning_rate
+        for i, p in enumerate(self.parameters):
+            if not isinstance(p, Tensor) or not p.requires_grad or p.parents:
+                raise TypeError(f"parameters[{i}] is {p!r}: expected a leaf with requires_grad")
+        if not self.parameters:
+            raise ValueError("parameters is empty: expected at least one tensor")
 
     def step(self):
         """Move the parameters that have a gradient."""
         rate = -float(self.learning_rate)
         for i, parameter in enumerate(self.parameters):
-            g = parameter.grad
-            if g is not None:
-                if self.momentum:
-                    g = self._velocities[i] = self.momentum * self._velocities[i] + g
-                step = rate * g
-                step += parameter._data
-                parameter._data, parameter._exposed = np.asarray(step), False
+            if parameter.grad is not None:
+                moved = rate * self._direction(i, parameter.grad)
+                moved += parameter._data
+                parameter._data, parameter._exposed = np.asarray(moved), False
 
     def zero_grad(self):
         """Forget the gradients."""
@@ -842,15 +812,34 @@ class SGD:
             parameter.grad = None
 
 
-class Adam:
+class SGD(Optimiser):
+    """Gradient descent with momentum: d ← μ d + ∇.
+
+    Parameters
+    ----------
+    parameters, learning_rate
+        As of `Optimiser`.
+    momentum : float, optional
+        μ, from 0 to below 1.
+    """
+
+    def __init__(self, parameters, learning_rate, momentum=0.0):
+        super().__init__(parameters, learning_rate)
+        self.momentum, self._velocities = momentum, {}
+
+    def _direction(self, i, g):
+        if self.momentum:
+            g = self._velocities[i] = self.momentum * self._velocities.get(i, 0.0) + g
+        return g
+
+
+class Adam(Optimiser):
     """Steps along the running mean of ∇, divided by the root of that of ∇² [1]_.
 
     Parameters
     ----------
-    parameters : iterable of Tensor
-        Leaves that require a gradient.
-    learning_rate : float, optional
-        May be changed between steps.
+    parameters, learning_rate
+        As of `Optimiser`.
     betas : tuple of two floats, optional
         How much of each running mean a step keeps.
     epsilon : float, optional
@@ -862,34 +851,14 @@ class Adam:
     """
 
     def __init__(self, parameters, learning_rate=1e-3, betas=(0.9, 0.999), epsilon=1e-8):
-        self.parameters = _check_parameters(parameters)
-        self.learning_rate, self.betas, self.epsilon = learning_rate, betas, epsilon
-        self._states = [(0, 0.0, 0.0)] * len(self.parameters)
+        super().__init__(parameters, learning_rate)
+        self.betas, self.epsilon, self._states = betas, epsilon, {}
 
-    def step(self):
-        """Move the parameters that have a gradient."""
-        beta1, beta2 = self.betas
-        for i, parameter in enumerate(self.parameters):
-            g = parameter.grad
-            if g is not None:
-                n_steps, mean, square = self._states[i]
-                n_steps += 1
-                mean = beta1 * mean + (1 - beta1) * g
-                square = beta2 * square + (1 - beta2) * g * g
-                self._states[i] = n_steps, mean, square
-                rate = -float(self.learning_rate) / (1 - beta1**n_steps)
-                root = np.sqrt(square) / (1 - beta2**n_steps) ** 0.5
-                moved = parameter._data + rate * mean / (root + self.epsilon)
-                parameter._data, parameter._exposed = np.asarray(moved), False
-
-    zero_grad = SGD.zero_grad
-
-
-def _check_parameters(parameters):
-    parameters = list(parameters)
-    for i, parameter in enumerate(parameters):
-        if not isinstance(parameter, Tensor) or not parameter.requires_grad or parameter.parents:
-            raise TypeError(f"parameters[{i}] is {parameter!r}: expected a leaf with requires_grad")
-    if not parameters:
-        raise ValueError("parameters is empty: expected at least one tensor")
-    return parameters
+    def _direction(self, i, g):
+        (beta1, beta2), (n_steps, mean, square) = self.betas, self._states.get(i, (0, 0.0, 0.0))
+        n_steps += 1
+        mean = beta1 * mean + (1 - beta1) * g
+        square = beta2 * square + (1 - beta2) * g * g
+        self._states[i] = n_steps, mean, square
+        mean, square = mean / (1 - beta1**n_steps), square / (1 - beta2**n_steps)
+        return mean / (np.sqrt(square) + self.epsilon)

@@ -298,6 +298,24 @@ def test_checker_finds_a_rule_that_is_wrong_by_a_thousandth(operation, monkeypat
             check_gradients(f, *arrays)
 
 
+@pytest.mark.parametrize("operation", EXAMPLES)
+def test_a_rule_changes_nothing_and_a_gradient_is_shared_with_nothing(operation):
+    arrays, f = EXAMPLES[operation]
+    tensors = [Tensor(a, requires_grad=True) for a in arrays]
+    result = f(*tensors)
+    given = [np.ones(result.shape), result._data, *result._values]
+    saved = [value for option in given if isinstance(option, list) for value in option]
+    held = [value for value in given + saved if isinstance(value, np.ndarray)]
+    for array in held:
+        array.setflags(write=False)
+    for i in range(len(tensors)):
+        RULES[operation][1][i](*given)  # writing to any of them is an error
+    result.backward(given[0])
+    held += [tensor.grad for tensor in tensors]
+    for tensor in tensors:
+        assert sum(np.shares_memory(tensor.grad, array) for array in held) == 1  # with itself
+
+
 @given(data=st.data())
 @few
 def test_a_whole_network_agrees_with_torch(data):
