@@ -1,5 +1,6 @@
 """The engine itself: graphs, accumulation, immutability, errors, memory; rules stand elsewhere."""
 
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -100,7 +101,7 @@ def test_the_same_seed_gives_the_same_bits_in_any_process():
     code += "import test_autodiff; print(test_autodiff.train(3).hex())"
     answers = {train(3).hex()}
     for hash_seed in ("1", "2"):
-        environment = {"PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
         answer = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, env=environment
         )
