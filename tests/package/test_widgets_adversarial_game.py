@@ -24,9 +24,9 @@ def test_it_carries_its_settings():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"d_steps": 0}, ValueError, "d_steps: expected a number from 1 to 20, got 0"),
-        ({"d_steps": 1.5}, ValueError, "d_steps: expected a whole number, got 1.5"),
-        ({"d_steps": "many"}, TypeError, "d_steps: expected a number, got 'many'"),
+        ({"d_steps": 0}, ValueError, "d_steps: expected an integer from 1 to 20, got 0"),
+        ({"d_steps": 1.5}, TypeError, "d_steps: expected an integer, got 1.5"),
+        ({"d_steps": "many"}, TypeError, "d_steps: expected an integer, got 'many'"),
         ({"rate_d": 1}, ValueError, "rate_d: expected a number from 0.001 to 0.1, got 1"),
         ({"rate_g": float("nan")}, ValueError, "rate_g: expected a number from 0.001 to 0.1"),
         ({"saturating": 1}, TypeError, "saturating: expected True or False, got 1"),
@@ -296,7 +296,7 @@ def test_the_drawn_curve_is_the_best_discriminator(page):
 
 def test_curves_differ_by_more_than_colour(page):
     dashes = [
-        page.locator(f".dlbook-game-panels {kind}").first.evaluate(
+        page.locator(f".dlbook-game .panels {kind}").first.evaluate(
             "(el) => getComputedStyle(el).strokeDasharray"
         )
         for kind in (".data", ".fake", ".best")
@@ -307,12 +307,12 @@ def test_curves_differ_by_more_than_colour(page):
 def test_a_running_game_can_be_paused_and_is_silent_meanwhile(page):
     page.emulate_media(reduced_motion="no-preference")
     press(page, "Run")
-    assert page.locator(".dlbook-game-readout").get_attribute("aria-live") == "off"
+    assert page.locator(".dlbook-game .readout").get_attribute("aria-live") == "off"
     page.wait_for_function(
-        "!document.querySelector('.dlbook-game-readout').textContent.startsWith('Round 0:')"
+        "!document.querySelector('.dlbook-game .readout').textContent.startsWith('Round 0:')"
     )
     press(page, "Pause")
-    assert page.locator(".dlbook-game-readout").get_attribute("aria-live") == "polite"
+    assert page.locator(".dlbook-game .readout").get_attribute("aria-live") == "polite"
     stopped = readout(page)
     press(page, "Step")
     assert readout(page) != stopped

@@ -52,9 +52,9 @@ def test_a_chapters_worth_of_texts_stays_small():
         ([(*SELF[:3], SELF[3] - np.inf, True)], {}, ValueError, "before any mask"),
         ([(*CROSS[:4], True)], {}, ValueError, "as many keys as queries, got 4 and 3"),
         ([(1, *SELF[1:])], {}, TypeError, "a title and words"),
-        ([SELF], {"head": 4}, ValueError, "head: expected 0 to 3, got 4"),
-        ([SELF], {"layer": -1}, ValueError, "layer: expected 0 to 1, got -1"),
-        ([SELF], {"word": 5}, ValueError, "word: expected 0 to 4"),
+        ([SELF], {"head": 4}, ValueError, "head: expected an integer from 0 to 3, got 4"),
+        ([SELF], {"layer": -1}, ValueError, "layer: expected an integer from 0 to 1, got -1"),
+        ([SELF], {"word": 5}, ValueError, "word: expected an integer from 0 to 4"),
         ([SELF], {"text": True}, TypeError, "text: expected an integer, got True"),
     ],
 )

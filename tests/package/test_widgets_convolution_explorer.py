@@ -36,10 +36,10 @@ def test_it_carries_its_settings():
         ({}, {"image": "cat"}, ValueError, "image: expected one of blank, got 'cat'"),
         ({}, {"kernel": "sobel"}, ValueError, "kernel: expected one of identity"),
         ({}, {"kernel": np.eye(4)}, ValueError, r"kernel: expected shape \(3, 3\) or"),
-        ({}, {"stride": 0}, ValueError, "stride: expected 1 to 3, got 0"),
-        ({}, {"padding": 5}, ValueError, "padding: expected 0 to 4, got 5"),
-        ({}, {"dilation": 1.0}, TypeError, "dilation: expected a whole number"),
-        ({}, {"stride": True}, TypeError, "stride: expected a whole number"),
+        ({}, {"stride": 0}, ValueError, "stride: expected an integer from 1 to 3, got 0"),
+        ({}, {"padding": 5}, ValueError, "padding: expected an integer from 0 to 4, got 5"),
+        ({}, {"dilation": 1.0}, TypeError, "dilation: expected an integer"),
+        ({}, {"stride": True}, TypeError, "stride: expected an integer"),
     ],
 )
 def test_bad_input_is_named(images, options, error, message):

@@ -272,7 +272,7 @@ def test_walkers_differ_by_more_than_colour(page):
     press(page, "Run")
     shapes, dashes = set(), set()
     for name in ("plain", "clipped"):
-        group = page.locator(f".dlbook-wall-panels .{name}").first
+        group = page.locator(f".dlbook-wall .plots .{name}").first
         shapes.add(group.locator(".marker").first.get_attribute("d"))
         line = group.locator(".path")
         dashes.add(line.evaluate("(el) => getComputedStyle(el).strokeDasharray"))

@@ -28,7 +28,7 @@ def test_it_carries_its_points():
         ((1, 2), {}, TypeError, "x: expected numbers, got 1"),
         ((X, Y), {"start": [1]}, ValueError, "start: expected an intercept and a slope, got 1"),
         ((X, Y), {"multiple": 1.5}, ValueError, "multiple: expected a number from 0.01 to 1.2"),
-        ((X, Y), {"multiple": "fast"}, TypeError, "multiple: expected numbers"),
+        ((X, Y), {"multiple": "fast"}, TypeError, "multiple: expected a number"),
     ],
 )
 def test_bad_input_is_named(arguments, options, error, message):

@@ -39,8 +39,13 @@ def test_it_carries_its_points():
         ({"a": (XOR[0], [0, 1, 2, 1])}, {}, ValueError, "labels 0 and 1, both"),
         ({"a": (XOR[0], [0, 0, 0, 0])}, {}, ValueError, "labels 0 and 1, both"),
         ({"a": XOR}, {"start": "b"}, ValueError, "start: expected one of a, got 'b'"),
-        ({"a": XOR}, {"features": ["x3"]}, ValueError, "features: expected some of .*'x3'"),
-        ({"a": XOR}, {"ridge": 0.2}, ValueError, "ridge: expected 0, 0.001, 0.1 or 1, got 0.2"),
+        ({"a": XOR}, {"features": ["x3"]}, ValueError, "features: expected one of .*'x3'"),
+        (
+            {"a": XOR},
+            {"ridge": 0.2},
+            ValueError,
+            "ridge: expected one of 0, 0.001, 0.1, 1, got 0.2",
+        ),
     ],
 )
 def test_bad_input_is_named(examples, options, error, message):
@@ -125,14 +130,6 @@ def test_newton_halves_a_step_that_would_climb(compute):
 def test_large_scores_stay_finite(compute):
     values = compute("[m.softplus(-1e4), m.softplus(1e4), m.sigmoid(-1e4), m.sigmoid(1e4)]")
     assert values == [0, 1e4, 0, 1]
-
-
-def test_the_boundary_is_where_the_score_is_zero(compute):
-    grid = np.linspace(-1, 1, 21)
-    circle = (grid**2 + grid[:, None] ** 2 - 0.5).tolist()
-    pieces = np.array(compute("m.crossings(v[0])", circle)).reshape(-1, 2) / 10 - 1
-    assert len(pieces) > 40
-    assert np.allclose(np.hypot(*pieces.T), np.sqrt(0.5), atol=0.01)
 
 
 # ---- The page ---------------------------------------------------------------------------------

@@ -141,20 +141,6 @@ def test_adam_is_pytorch_s(evaluate):
     assert found == pytest.approx(parameter.detach().numpy(), rel=1e-9)
 
 
-def test_random_numbers_are_uniform_normal_and_repeatable(evaluate):
-    draws = evaluate(
-        """[1, 1, 2].map((seed) => { const { uniform, normal } = m.generator(seed);
-          const draw = (f) => Array.from({ length: 20000 }, f);
-          return [draw(uniform), draw(normal)]; })"""
-    )
-    assert draws[0] == draws[1] != draws[2]
-    uniform, normal = np.array(draws[0])
-    assert uniform.min() >= 0 and uniform.max() < 1
-    assert np.histogram(uniform, bins=10, range=(0, 1))[0] == pytest.approx(2000, abs=200)
-    assert [normal.mean(), normal.std()] == pytest.approx([0, 1], abs=0.03)
-    assert abs(np.corrcoef(normal[:-1], normal[1:])[0, 1]) < 0.03
-
-
 @pytest.mark.parametrize("name", DATA)
 def test_data_follow_their_law(evaluate, name):
     data = evaluate(f"[0, 0.3].map((noise) => m.makeData('{name}', 400, noise, 5))")
@@ -207,17 +193,6 @@ def test_linear_layers_stay_straight_and_two_units_cannot_close_a_ring(evaluate)
     assert run(evaluate, 500, data="rings", depth=1, width=2)[0] < 0.9
     assert run(evaluate, 500, data="rings", depth=1, width=3)[0] > 0.95
     assert run(evaluate, 500, data="blobs", depth=0)[0] > 0.95
-
-
-def test_the_boundary_is_where_the_score_is_zero(evaluate):
-    size = 21
-    ticks = np.linspace(-3, 3, size)
-    heights = np.hypot(*np.meshgrid(ticks, ticks)) - 2
-    pieces = np.array(evaluate(f"m.zeroLine(value, {size})", heights.ravel().tolist()))
-    ends = pieces.reshape(-1, 2) * 6 / (size - 1) - 3
-    assert np.linalg.norm(ends, axis=1) == pytest.approx(2, abs=0.02)
-    lengths = np.linalg.norm(pieces[:, :2] - pieces[:, 2:], axis=1) * 6 / (size - 1)
-    assert lengths.sum() == pytest.approx(4 * np.pi, rel=0.01)
 
 
 # ---- The page ---------------------------------------------------------------------------------

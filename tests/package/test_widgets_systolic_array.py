@@ -31,9 +31,9 @@ def test_it_carries_its_settings():
         ([[0.5]], [[1]], {}, ValueError, "a: expected whole entries"),
         ([[10]], [[1]], {}, ValueError, "a: expected whole entries from −9 to 9"),
         ([[np.nan]], [[1]], {}, ValueError, "a: expected whole entries"),
-        (A, B, {"n": 5}, ValueError, "n: expected 1 to 4, got 5"),
+        (A, B, {"n": 5}, ValueError, "n: expected an integer from 1 to 4, got 5"),
         (A, B, {"n": 2.0}, TypeError, "n: expected an integer, got 2.0"),
-        (A, B, {"n": 2, "cycle": 5}, ValueError, "cycle: expected 0 to 4, got 5"),
+        (A, B, {"n": 2, "cycle": 5}, ValueError, "cycle: expected an integer from 0 to 4, got 5"),
     ],
 )
 def test_bad_input_is_named(a, b, options, error, message):

@@ -100,19 +100,6 @@ export function adam(state, net, gradient, rate) {
   return net.map((t, j) => t - (rate * state.m[j]) / first / (Math.sqrt(state.s[j] / second) + 1e-8));
 }
 
-// Uniform and standard normal numbers from a seed: mulberry32, then Box and Muller.
-export function random(seed) {
-  let state = seed >>> 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-  return { uniform, normal };
-}
-
 // Density of the generator's outcomes on the grid: 2,000 latent numbers of equal weight, smoothed.
 const LATENT = (() => {
   const [n, fine] = [2000, 16000];
@@ -159,7 +146,7 @@ export function values(D, p, q) {
 }
 
 export function game(seed) {
-  const { uniform, normal } = random(seed);
+  const { uniform, normal } = generator(seed);
   const draw = (n, scale) => Array.from({ length: n }, () => scale * normal());
   const made = {
     G: [...draw(2 * UNITS.G, 1), ...draw(UNITS.G, 0.25), 0],
@@ -184,146 +171,69 @@ export function game(seed) {
   return made;
 }
 
-const WIDTH = 340;
-const HEIGHT = 210;
-const MARGIN = { left: 40, right: 8, top: 24, bottom: 38 };
-const INNER = { width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
 const MOST_ROUNDS = 2000;
 const PER_FRAME = 5;
 const SEED = 1;
 const LOG4 = Math.log(4);
 
-function svg(tag, attributes = {}, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-function html(tag, attributes = {}, text = "") {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-function signed(text) {
-  return String(text).replace("-", "−");
-}
-
-function axes(label, titles, y, ticksY) {
-  const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
-  const ticks = svg("g");
-  const layer = svg("svg", { x: MARGIN.left, y: MARGIN.top, width: INNER.width, height: INNER.height });
-  root.append(ticks, layer);
-  const view = { root, layer, x: [0, 1] };
-  view.px = (value) => ((value - view.x[0]) / (view.x[1] - view.x[0])) * INNER.width;
-  view.py = (value) => ((y[1] - value) / (y[1] - y[0])) * INNER.height;
-  view.drawTicks = (ticksX) => {
-    ticks.replaceChildren(
-      svg("rect", { class: "border", x: MARGIN.left, y: MARGIN.top, width: INNER.width, height: INNER.height }),
-      svg("text", { x: MARGIN.left + INNER.width / 2, y: HEIGHT - 5, "text-anchor": "middle" }, titles.x),
-      svg("text", { x: 4, y: 14 }, titles.y),
-    );
-    for (const value of ticksX) {
-      const anchor = value === view.x[1] && value > 99 ? "end" : "middle"; // within the picture
-      const at = { x: MARGIN.left + view.px(value), y: HEIGHT - MARGIN.bottom + 16, "text-anchor": anchor };
-      ticks.append(svg("text", at, signed(value)));
-    }
-    for (const value of ticksY) {
-      const at = { x: MARGIN.left - 5, y: MARGIN.top + view.py(value) + 4, "text-anchor": "end" };
-      ticks.append(svg("text", at, signed(value)));
-    }
+// Axes with a legend of kinds of lines and their names, and a function that draws such lines.
+function panel(label, titles, y, ticksY, entries) {
+  const view = axes(label, titles, { size: [340, 210], left: 40, bottom: 38, role: "img" });
+  const draw = (x, ticksX, lines) => {
+    Object.assign(view, { x, y });
+    view.drawTicks({ x: ticksX, y: ticksY });
+    view.layer.replaceChildren(...lines.map(([kind, places]) => {
+      const points = places.map(([a, b]) => `${view.px(a).toFixed(1)},${view.py(b).toFixed(1)}`).join(" ");
+      return svg("polyline", { class: `line ${kind}`, points });
+    }));
   };
-  view.line = (kind, dots) =>
-    svg("polyline", { class: `line ${kind}`, points: dots.map(([x, y_]) => `${view.px(x).toFixed(1)},${view.py(y_).toFixed(1)}`).join(" ") });
-  return view;
-}
-
-function legend(entries) {
-  const list = html("ul", { class: "dlbook-game-legend", "aria-hidden": "true" });
-  for (const [kind, name] of entries) {
-    const item = html("li");
-    const sample = svg("svg", { viewBox: "0 -5 34 10" });
-    sample.append(svg("path", { class: `line ${kind}`, d: "M0 0H34" }));
-    item.append(sample, html("span", {}, name));
-    list.append(item);
-  }
-  return list;
+  const legend = html("ul", { class: "legend", "aria-hidden": "true" }, ...entries.map(([kind, name]) =>
+    html("li", {},
+      svg("svg", { viewBox: "0 -5 34 10" }, svg("path", { class: `line ${kind}`, d: "M0 0H34" })),
+      html("span", {}, name))));
+  return { draw, node: html("div", {}, view.root, legend) };
 }
 
 function render({ model, el }) {
-  const root = html("div", { class: "dlbook-game", role: "group", "aria-label": "Adversarial game on a line" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
-  const panels = html("div", { class: "dlbook-game-panels" });
-  const densities = axes("Densities of the data and of the generator", { x: "outcome x", y: "density" }, [0, 1.3], [0, 0.5, 1]);
-  const opinions = axes("Discriminator and the best discriminator", { x: "outcome x", y: "D(x)" }, [0, 1], [0, 0.5, 1]);
-  const history = axes("Value of the game against rounds", { x: "round", y: "value" }, [-1.6, 0.1], [-1.5, -1, -0.5, 0]);
-  const figure = (view, entries) => {
-    const made = html("div");
-    made.append(view.root, legend(entries));
-    panels.append(made);
-  };
-  figure(densities, [["data", "data p"], ["fake", "generator q"]]);
-  figure(opinions, [["expert", "discriminator D"], ["best", "p/(p + q)"]]);
-  figure(history, [["expert", "reached by D"], ["best", "2 JS − log 4"], ["level", "solution, −log 4"]]);
-
-  const controls = html("div", { class: "dlbook-game-controls" });
-  const stepButton = html("button", { type: "button" }, "Step");
-  const runButton = html("button", { type: "button" }, "Run");
-  const resetButton = html("button", { type: "button" }, "Reset");
-  const choice = html("select");
-  choice.append(html("option", { value: "other" }, "non-saturating"), html("option", { value: "saturating" }, "saturating"));
-  const chooser = html("label", {}, "Generator’s loss");
-  chooser.append(choice);
+  const densities = panel("Densities of the data and of the generator", { x: "outcome x", y: "density" },
+    [0, 1.3], [0, 0.5, 1], [["data", "data p"], ["fake", "generator q"]]);
+  const opinions = panel("Discriminator and the best discriminator", { x: "outcome x", y: "D(x)" },
+    [0, 1], [0, 0.5, 1], [["expert", "discriminator D"], ["best", "p/(p + q)"]]);
+  const history = panel("Value of the game against rounds", { x: "round", y: "value" },
+    [-1.6, 0.1], [-1.5, -1, -0.5, 0], [["expert", "reached by D"], ["best", "2 JS − log 4"], ["level", "solution, −log 4"]]);
+  const [stepButton, runButton, resetButton] = [button("Step"), button("Run"), button("Reset")];
+  const choice = menu([["other", "non-saturating"], ["saturating", "saturating"]]);
   const box = html("input", { type: "checkbox" });
-  const boxed = html("label", { class: "check" });
-  boxed.append(box, html("span", {}, `Slope penalty, γ = ${GAMMA}`));
-  controls.append(stepButton, runButton, resetButton, chooser, boxed);
-  const sliders = html("div", { class: "dlbook-game-controls" });
   const rate = (name) => ({
     get: () => Math.log10(model.get(name)),
-    set: (power) => save({ [name]: Number((10 ** power).toPrecision(2)) }),
+    set: (power) => save(model, { [name]: Number((10 ** power).toPrecision(2)) }),
     say: () => String(Number(model.get(name).toPrecision(2))),
   });
-  const shown = [
+  const sliders = [
     slider("Discriminator’s steps per round", { min: 1, max: 20, step: 1 }, {
       get: () => model.get("d_steps"),
-      set: (d_steps) => save({ d_steps }),
+      set: (d_steps) => save(model, { d_steps }),
       say: () => String(model.get("d_steps")),
     }),
     slider("Discriminator’s learning rate", { min: -3, max: -1, step: 0.1 }, rate("rate_d")),
     slider("Generator’s learning rate", { min: -3, max: -1, step: 0.1 }, rate("rate_g")),
   ];
-  const readout = html("p", { class: "dlbook-game-readout", "aria-live": "polite" });
-  root.append(panels, controls, sliders, readout);
+  const spoken = readout();
+  const root = group("game", "Adversarial game on a line");
+  root.append(
+    html("div", { class: "panels" }, densities.node, opinions.node, history.node),
+    html("div", { class: "controls" }, stepButton, runButton, resetButton,
+      html("label", {}, "Generator’s loss", choice),
+      html("label", { class: "check" }, box, html("span", {}, `Slope penalty, γ = ${GAMMA}`))),
+    html("div", { class: "controls" }, ...sliders.map(({ label }) => label)),
+    spoken,
+  );
   el.append(root);
 
   const p = GRID.map(dataDensity);
   let played;
   let trail = []; // [round, value reached, best value]
-  let timer = null;
-
-  function slider(name, range, value) {
-    const label = html("label", {}, name);
-    const input = html("input", { type: "range", ...range });
-    const text = html("span");
-    label.append(input, text);
-    sliders.append(label);
-    input.addEventListener("input", () => value.set(Number(input.value)));
-    return () => {
-      input.value = value.get();
-      text.textContent = value.say();
-      input.setAttribute("aria-valuetext", value.say());
-    };
-  }
-
-  function save(values_) {
-    for (const [name, value] of Object.entries(values_)) model.set(name, value);
-    model.save_changes();
-  }
+  const names = ["d_steps", "rate_d", "rate_g", "saturating", "penalty"];
 
   function restart() {
     stop();
@@ -332,114 +242,88 @@ function render({ model, el }) {
     draw();
   }
 
-  function settings() {
-    return Object.fromEntries(["d_steps", "rate_d", "rate_g", "saturating", "penalty"].map((name) => [name, model.get(name)]));
-  }
-
   function advance(n) {
-    for (let i = 0; i < n && !finished(); i += 1) played.step(settings());
+    for (let i = 0; i < n && !finished(); i += 1) played.step(read(model, names));
   }
 
   function finished() {
     return played.rounds >= MOST_ROUNDS;
   }
 
+  function record(q = density(played.G)) {
+    if (trail.at(-1)?.[0] !== played.rounds) {
+      const { best, reached } = values(played.D, p, q);
+      trail.push([played.rounds, reached, best]);
+    }
+    return trail.at(-1);
+  }
+
   function draw() {
     showControls();
     const q = density(played.G);
-    const { best, reached } = values(played.D, p, q);
-    if (trail.at(-1)?.[0] !== played.rounds) trail.push([played.rounds, reached, best]);
+    const [, reached, best] = record(q);
     const over = (heights) => GRID.map((x, i) => [x, heights[i]]);
-    for (const view of [densities, opinions]) {
-      view.x = [-REACH, REACH];
-      view.drawTicks([-4, -2, 0, 2, 4]);
-    }
-    densities.layer.replaceChildren(
-      densities.line("data", over(p)), densities.line("fake", over(q.map((height) => Math.min(height, 5)))),
-    );
+    const [line, ticks] = [[-REACH, REACH], [-4, -2, 0, 2, 4]];
+    densities.draw(line, ticks, [["data", over(p)], ["fake", over(q.map((height) => Math.min(height, 5)))]]);
     // where p and q are both next to nothing, the best answer is anything: leave a gap
     const known = [[]];
     GRID.forEach((x, i) => {
       if (p[i] + q[i] > 1e-3) known.at(-1).push([x, p[i] / (p[i] + q[i])]);
       else if (known.at(-1).length) known.push([]);
     });
-    opinions.layer.replaceChildren(
-      opinions.line("level", [[-REACH, 0.5], [REACH, 0.5]]),
-      ...known.map((dots) => opinions.line("best", dots)),
-      opinions.line("expert", GRID.map((x) => [x, sigmoid(output(played.D, x))])),
-    );
+    opinions.draw(line, ticks, [
+      ["level", [[-REACH, 0.5], [REACH, 0.5]]],
+      ...known.map((places) => ["best", places]),
+      ["expert", GRID.map((x) => [x, sigmoid(output(played.D, x))])],
+    ]);
     const end = Math.max(200, 200 * Math.ceil(played.rounds / 200));
-    history.x = [0, end];
-    history.drawTicks([0, end / 2, end]);
     const inside = (value) => Math.max(value, -1.6);
-    history.layer.replaceChildren(
-      history.line("level", [[0, -LOG4], [end, -LOG4]]),
-      history.line("best", trail.map(([round, , high]) => [round, high])),
-      history.line("expert", trail.map(([round, value]) => [round, inside(value)])),
-    );
+    history.draw([0, end], [0, end / 2, end], [
+      ["level", [[0, -LOG4], [end, -LOG4]]],
+      ["best", trail.map(([round, , high]) => [round, high])],
+      ["expert", trail.map(([round, value]) => [round, inside(value)])],
+    ]);
     say(reached, best);
   }
 
   function say(reached, best) {
     const distance = Math.max(0, (best + LOG4) / 2);
     const force = played.rounds ? ` Last gradient of the generator: length ${played.force.toPrecision(2)}.` : "";
-    readout.textContent = `Round ${played.rounds}: value ${signed(reached.toFixed(3))}, at best ${signed(best.toFixed(3))}; `
+    spoken.textContent = `Round ${played.rounds}: value ${signed(reached.toFixed(3))}, at best ${signed(best.toFixed(3))}; `
       + `Jensen–Shannon divergence of p and q ${distance.toFixed(3)}.${force}`;
   }
 
   function showControls() {
     choice.value = model.get("saturating") ? "saturating" : "other";
     box.checked = model.get("penalty");
-    for (const show of shown) show();
+    for (const { show } of sliders) show();
   }
 
-  function run() {
-    if (finished()) restart();
-    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      const target = played.rounds + 200;
-      while (played.rounds < target && !finished()) {
-        advance(PER_FRAME);
-        const { best, reached } = values(played.D, p, density(played.G));
-        trail.push([played.rounds, reached, best]);
-      }
-      return draw();
-    }
-    runButton.textContent = "Pause";
-    readout.setAttribute("aria-live", "off"); // do not speak each round
-    timer = setInterval(() => {
-      if (finished()) stop();
-      else advance(PER_FRAME);
-      draw();
-    }, 60);
-  }
-
-  function stop() {
-    clearInterval(timer);
-    timer = null;
-    runButton.textContent = "Run";
-    readout.setAttribute("aria-live", "polite");
-  }
-
+  const stop = runner(runButton, spoken, {
+    interval: 60,
+    atOnce: 40,
+    begin: () => finished() && restart(),
+    step() {
+      advance(PER_FRAME);
+      record();
+    },
+    finished,
+    draw,
+  });
   stepButton.addEventListener("click", () => {
     stop();
     advance(1);
     draw();
   });
-  runButton.addEventListener("click", () => {
-    if (timer === null) return run();
-    stop();
-    draw();
-  });
   resetButton.addEventListener("click", restart);
-  choice.addEventListener("change", () => save({ saturating: choice.value === "saturating" }));
-  box.addEventListener("change", () => save({ penalty: box.checked }));
+  choice.addEventListener("change", () => save(model, { saturating: choice.value === "saturating" }));
+  box.addEventListener("change", () => save(model, { penalty: box.checked }));
 
-  const names = ["d_steps", "rate_d", "rate_g", "saturating", "penalty"];
-  for (const name of names) model.on(`change:${name}`, showControls);
+  const unlisten = listen(model, names.map((name) => [name, showControls]));
   restart();
   return () => {
     stop();
-    for (const name of names) model.off(`change:${name}`, showControls);
+    unlisten();
   };
 }
 

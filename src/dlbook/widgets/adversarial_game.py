@@ -1,11 +1,10 @@
 """The adversarial game on a line, played in the page."""
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
-from .checks import number
+from .checks import integer, number
+from .shared import source
 
 __all__ = ["AdversarialGame"]
 
@@ -38,8 +37,8 @@ class AdversarialGame(anywidget.AnyWidget):
     The attributes of the same names hold what was given, then what the reader makes of it.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "slider", "run", "axes", "random")
+    _css = source(__file__, ".css", "slider", "axes")
     d_steps = traitlets.Int().tag(sync=True)
     rate_d = traitlets.Float().tag(sync=True)
     rate_g = traitlets.Float().tag(sync=True)
@@ -47,11 +46,8 @@ class AdversarialGame(anywidget.AnyWidget):
     penalty = traitlets.Bool().tag(sync=True)
 
     def __init__(self, d_steps=1, *, rate_d=0.01, rate_g=0.01, saturating=False, penalty=False):
-        steps = number(d_steps, "d_steps", 1, 20)
-        if not steps.is_integer():
-            raise ValueError(f"d_steps: expected a whole number, got {steps:g}")
         super().__init__(
-            d_steps=int(steps),
+            d_steps=integer(d_steps, "d_steps", 1, 20),
             rate_d=number(rate_d, "rate_d", 0.001, 0.1),
             rate_g=number(rate_g, "rate_g", 0.001, 0.1),
             saturating=_choice(saturating, "saturating"),

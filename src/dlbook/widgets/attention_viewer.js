@@ -31,99 +31,58 @@ function summary(text, layer, head, query, causal) {
 
 // ---- The page ---------------------------------------------------------------------------------
 
-const SVG = "http://www.w3.org/2000/svg";
 let instances = 0; // radio buttons need a name of their own
 
-function element(tag, attributes = {}, text = "") {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-function labelled(text, control) {
-  const label = element("label");
-  label.append(element("span", {}, text), control);
-  return label;
-}
-
 function options(select, names) {
-  select.replaceChildren(...names.map((name, value) => element("option", { value }, name)));
+  select.replaceChildren(...names.map((name, value) => html("option", { value }, name)));
 }
 
 function lines(text, weights, query) {
   const rows = Math.max(text.queries.length, text.keys.length);
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", `0 0 10 ${rows}`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-hidden", "true");
-  svg.style.height = `calc(${rows} * var(--dlbook-row))`;
-  weights.forEach((weight, key) => {
-    if (weight < 0.005) return;
-    const path = document.createElementNS(SVG, "path");
-    path.setAttribute("d", `M0,${query + 0.5} C5,${query + 0.5} 5,${key + 0.5} 10,${key + 0.5}`);
-    path.setAttribute("stroke-width", 0.5 + 11.5 * weight);
-    svg.append(path);
-  });
-  return svg;
+  const curves = weights.flatMap((weight, key) => (weight < 0.005 ? [] : [svg("path", {
+    d: `M0,${query + 0.5} C5,${query + 0.5} 5,${key + 0.5} 10,${key + 0.5}`, "stroke-width": 0.5 + 11.5 * weight,
+  })]));
+  const drawn = svg("svg", { viewBox: `0 0 10 ${rows}`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...curves);
+  drawn.style.height = `calc(${rows} * var(--dlbook-row))`;
+  return drawn;
 }
 
 function row(text, scores, weights, key, hidden) {
-  const line = element("tr", hidden ? { class: "dlbook-attention-hidden" } : {});
-  const weight = element("td");
-  const bar = element("span", { class: "dlbook-attention-bar", "aria-hidden": "true" });
+  const bar = html("span", { class: "dlbook-attention-bar", "aria-hidden": "true" });
   bar.style.width = `calc(${weights[key]} * (100% - 0.8em))`;
-  weight.append(element("span", {}, hidden ? "masked" : weights[key].toFixed(2)), bar);
-  line.append(
-    element("th", { scope: "row" }, text.keys[key]),
-    element("td", {}, scores[key].toFixed(2).replace("-", "−")),
-    weight,
-  );
-  return line;
+  return html("tr", hidden ? { class: "dlbook-attention-hidden" } : {},
+    html("th", { scope: "row" }, text.keys[key]),
+    html("td", {}, signed(scores[key].toFixed(2))),
+    html("td", {}, html("span", {}, hidden ? "masked" : weights[key].toFixed(2)), bar));
 }
 
 function table(text, scores, weights, query, causal) {
-  const made = element("table");
-  const head = element("tr");
-  for (const name of ["looks at", "q·k/√d", "weight"])
-    head.append(element("th", { scope: "col" }, name));
-  made.append(head);
-  text.keys.forEach((_, key) =>
-    made.append(row(text, scores, weights, key, causal && key > query)));
-  return made;
+  const head = ["looks at", "q·k/√d", "weight"].map((name) => html("th", { scope: "col" }, name));
+  const rows = text.keys.map((_, key) => row(text, scores, weights, key, causal && key > query));
+  return html("table", {}, html("tr", {}, ...head), ...rows);
 }
 
 function render({ model, el }) {
   const texts = model.get("texts");
   const name = `dlbook-attention-${(instances += 1)}`;
 
-  const root = element("div", { class: "dlbook-attention", role: "group", "aria-label": "Attention" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
-  const pickers = Object.fromEntries(["text", "layer", "head"].map((n) => [n, element("select")]));
-  const causal = element("input", { type: "checkbox" });
-  const status = element("p", { role: "status" });
-  const words = element("fieldset");
-  const link = element("div", { class: "dlbook-attention-lines" });
-  const answer = element("div", { class: "dlbook-attention-table" });
-  const picture = element("div", { class: "dlbook-attention-picture" });
-  options(pickers.text, texts.map(({ title }) => title));
-  picture.append(words, link, answer);
-  const settings = element("div", { class: "dlbook-attention-settings" });
-  settings.append(
-    labelled("Text", pickers.text),
-    labelled("Layer", pickers.layer),
-    labelled("Head", pickers.head),
-    labelled("Hide later words", causal),
+  const pickers = { text: menu(texts.map(({ title }, k) => [k, title])), layer: menu([]), head: menu([]) };
+  const causal = html("input", { type: "checkbox" });
+  const status = html("p", { role: "status" });
+  const words = html("fieldset");
+  const link = html("div", { class: "dlbook-attention-lines" });
+  const answer = html("div", { class: "dlbook-attention-table" });
+  const root = group("attention", "Attention");
+  root.append(
+    html("div", { class: "dlbook-attention-settings" },
+      html("label", {}, "Text", pickers.text),
+      html("label", {}, "Layer", pickers.layer),
+      html("label", {}, "Head", pickers.head),
+      html("label", {}, "Hide later words", causal)),
+    status,
+    html("div", { class: "dlbook-attention-picture" }, words, link, answer),
   );
-  root.append(settings, status, picture);
   el.append(root);
-
-  function change(changes) {
-    for (const [trait, value] of Object.entries(changes)) model.set(trait, value);
-    model.save_changes();
-  }
 
   let listed = null; // the text whose words stand on the left
   function list(text) {
@@ -131,14 +90,11 @@ function render({ model, el }) {
     listed = text;
     options(pickers.layer, text.scores.map((_, k) => `${k + 1}`));
     options(pickers.head, text.scores[0].map((_, k) => `${k + 1}`));
-    words.replaceChildren(element("legend", {}, "word"));
-    text.queries.forEach((word, query) => {
-      const radio = element("input", { type: "radio", name, value: query });
-      radio.addEventListener("change", () => change({ word: query }));
-      const label = element("label");
-      label.append(radio, element("span", {}, word));
-      words.append(label);
-    });
+    words.replaceChildren(html("legend", {}, "word"), ...text.queries.map((word, query) => {
+      const radio = html("input", { type: "radio", name, value: query });
+      radio.addEventListener("change", () => save(model, { word: query }));
+      return html("label", {}, radio, html("span", {}, word));
+    }));
   }
 
   function show() {
@@ -165,16 +121,15 @@ function render({ model, el }) {
 
   pickers.text.addEventListener("change", () => {
     const text = Number(pickers.text.value);
-    change({ text, word: 0, causal: texts[text].causal });
+    save(model, { text, word: 0, causal: texts[text].causal });
   });
-  pickers.layer.addEventListener("change", () => change({ layer: Number(pickers.layer.value) }));
-  pickers.head.addEventListener("change", () => change({ head: Number(pickers.head.value) }));
-  causal.addEventListener("change", () => change({ causal: causal.checked }));
+  pickers.layer.addEventListener("change", () => save(model, { layer: Number(pickers.layer.value) }));
+  pickers.head.addEventListener("change", () => save(model, { head: Number(pickers.head.value) }));
+  causal.addEventListener("change", () => save(model, { causal: causal.checked }));
 
-  const traits = ["text", "layer", "head", "word", "causal"];
-  for (const trait of traits) model.on(`change:${trait}`, show);
+  const unlisten = listen(model, ["text", "layer", "head", "word", "causal"].map((name) => [name, show]));
   show();
-  return () => traits.forEach((trait) => model.off(`change:${trait}`, show));
+  return unlisten;
 }
 
 export default { render, weightsOf, ranked, spread, summary };

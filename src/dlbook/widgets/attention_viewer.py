@@ -1,10 +1,11 @@
 """Attention of trained models, looked at word by word: who looks at whom, and how strongly."""
 
-from pathlib import Path
-
 import anywidget
 import numpy as np
 import traitlets
+
+from .checks import integer
+from .shared import source
 
 __all__ = ["AttentionViewer"]
 
@@ -33,8 +34,8 @@ class AttentionViewer(anywidget.AnyWidget):
         If a text is not what it should be, or a number is out of range.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js")
+    _css = source(__file__, ".css")
     texts = traitlets.List(traitlets.Dict()).tag(sync=True)
     text = traitlets.Int().tag(sync=True)
     layer = traitlets.Int().tag(sync=True)
@@ -46,11 +47,11 @@ class AttentionViewer(anywidget.AnyWidget):
         texts = [_text(k, *entry) for k, entry in enumerate(texts)]
         if not texts:
             raise ValueError("texts: expected at least one, got none")
-        _check("text", text, len(texts))
+        integer(text, "text", 0, len(texts) - 1)
         shown = texts[text]
-        _check("layer", layer, len(shown["scores"]))
-        _check("head", head, len(shown["scores"][0]))
-        _check("word", word, len(shown["queries"]))
+        integer(layer, "layer", 0, len(shown["scores"]) - 1)
+        integer(head, "head", 0, len(shown["scores"][0]) - 1)
+        integer(word, "word", 0, len(shown["queries"]) - 1)
         causal = shown["causal"]
         super().__init__(texts=texts, text=text, layer=layer, head=head, word=word, causal=causal)
 
@@ -75,10 +76,3 @@ def _text(number, title, queries, keys, scores, causal):
         )
     rounded = (np.round(scores, 2) + 0.0).tolist()  # + 0.0: no minus zero
     return dict(title=title, queries=queries, keys=keys, scores=rounded, causal=bool(causal))
-
-
-def _check(name, value, n):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if not 0 <= value < n:
-        raise ValueError(f"{name}: expected 0 to {n - 1}, got {value}")

@@ -52,111 +52,79 @@ export function written(terms) {
 const OWN = "own weights";
 const RANGES = { stride: [1, 3], padding: [0, 4], dilation: [1, 3] };
 const SCALE = 10; // units of a drawing for a pixel
-let made = 0;
-
-function svg(tag, attributes = {}) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
-}
-
-function html(tag, attributes = {}, text = "") {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.textContent = text;
-  return element;
-}
+let explorers = 0; // a pattern needs a name of its own
 
 function cell(row, column, attributes = {}) {
   return svg("rect", { x: column * SCALE, y: row * SCALE, width: SCALE, height: SCALE, ...attributes });
 }
 
-function within(value, low, high) {
-  return Math.min(Math.max(value, low), high);
-}
-
 function render({ model, el }) {
-  const root = html("div", { class: "dlbook-conv", role: "group", "aria-label": "Convolution explorer" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
-  const unique = `dlbook-conv-${(made += 1)}`;
+  const unique = `dlbook-conv-${(explorers += 1)}`;
   const originals = structuredClone(model.get("images"));
-  const controls = html("div", { class: "dlbook-conv-controls" });
-  const imageChoice = select("Image", Object.keys(originals), (name) => {
+  const presets = model.get("presets");
+  const imageChoice = chooser(Object.keys(originals), (name) => {
     drawing.checked = Object.values(originals[name]).flat().every((value) => value === 0);
-    save({ image: name });
+    save(model, { image: name });
   });
-  const kernelChoice = select("Kernel", [...Object.keys(model.get("presets")), OWN], (name) => {
-    const chosen = model.get("presets")[name];
-    if (chosen) save({ kernel: chosen[model.get("kernel").length] });
+  const kernelChoice = chooser([...Object.keys(presets), OWN], (name) => {
+    if (presets[name]) save(model, { kernel: presets[name][model.get("kernel").length] });
     else kernelCells.querySelector("input").focus();
   });
-  const sizeChoice = select("Cells", [["3", "3 × 3"], ["5", "5 × 5"]], (size) => {
-    const preset = model.get("presets")[kernelChoice.value];
-    save({ kernel: preset ? preset[size] : resized(model.get("kernel"), Number(size)) });
+  const sizeChoice = menu([["3", "3 × 3"], ["5", "5 × 5"]]);
+  sizeChoice.addEventListener("change", () => {
+    const [size, preset] = [sizeChoice.value, presets[kernelChoice.value]];
+    save(model, { kernel: preset ? preset[size] : resized(model.get("kernel"), Number(size)) });
   });
   const choices = Object.fromEntries(Object.entries(RANGES).map(([name, [low, high]]) => {
     const numbers = Array.from({ length: high - low + 1 }, (_, i) => String(low + i));
-    const title = name[0].toUpperCase() + name.slice(1);
-    return [name, select(title, numbers, (value) => save({ [name]: Number(value) }))];
+    return [name, chooser(numbers, (value) => save(model, { [name]: Number(value) }))];
   }));
   const drawing = html("input", { type: "checkbox" });
-  const drawingLabel = html("label");
-  drawingLabel.append(drawing, "Draw with the pointer");
-  const restore = html("button", { type: "button" }, "Restore image");
-  controls.append(drawingLabel, restore);
-
-  const panels = html("div", { class: "dlbook-conv-panels" });
+  const restore = button("Restore image");
   const input = panel("Image", "Pencil: arrow keys move it, space turns the pixel white or black", "pencil");
-  const kernelPanel = html("figure");
   const kernelCells = html("div", { class: "dlbook-conv-kernel", role: "group", "aria-label": "Weights of the kernel" });
   const kernelTitle = html("figcaption", {}, "Kernel");
-  kernelPanel.append(kernelTitle, kernelCells);
   const output = panel("Output", "Window: arrow keys move it over the output", "window");
-  panels.append(input.figure, kernelPanel, output.figure);
-  const hatch = svg("pattern", { id: unique, width: 4, height: 4, patternUnits: "userSpaceOnUse" });
-  hatch.append(svg("path", { d: "M0 4L4 0", class: "hatch" }));
-  input.root.prepend(svg("defs"));
-  input.root.firstChild.append(hatch);
-
+  input.root.prepend(svg("defs", {},
+    svg("pattern", { id: unique, width: 4, height: 4, patternUnits: "userSpaceOnUse" },
+      svg("path", { d: "M0 4L4 0", class: "hatch" }))));
   const sum = html("div", { class: "dlbook-conv-sum", role: "group", "aria-label": "The sum of products at the window" });
-  const readout = html("p", { class: "dlbook-conv-readout", "aria-live": "polite" });
-  root.append(controls, panels, sum, readout);
+  const spoken = readout();
+  const root = group("conv", "Convolution explorer");
+  root.append(
+    html("div", { class: "controls" },
+      html("label", {}, "Image", imageChoice),
+      html("label", {}, "Kernel", kernelChoice),
+      html("label", {}, "Cells", sizeChoice),
+      html("label", {}, "Stride", choices.stride),
+      html("label", {}, "Padding", choices.padding),
+      html("label", {}, "Dilation", choices.dilation),
+      html("label", {}, drawing, "Draw with the pointer"),
+      restore),
+    html("div", { class: "dlbook-conv-panels" },
+      input.figure, html("figure", {}, kernelTitle, kernelCells), output.figure),
+    sum,
+    spoken,
+  );
   el.append(root);
   let pencil = [0, 0];
 
-  function select(name, options, choose) {
-    const label = html("label", {}, name);
-    const menu = html("select");
-    for (const option of options) {
-      const [value, title] = Array.isArray(option) ? option : [option, option];
-      menu.append(html("option", { value }, title));
-    }
-    menu.addEventListener("change", () => choose(menu.value));
-    label.append(menu);
-    controls.append(label);
-    return menu;
+  function chooser(names, choose) {
+    const choice = menu(names.map((name) => [name, name]));
+    choice.addEventListener("change", () => choose(choice.value));
+    return choice;
   }
 
   function panel(title, role, name) {
-    const figure = html("figure");
     const caption = html("figcaption", {}, title);
-    const drawn = svg("svg", { role: "group", "aria-label": title });
     const layer = svg("g", { "aria-hidden": "true" });
     const handle = svg("g", { class: `handle ${name}`, role: "slider", tabindex: 0, "aria-label": role, "aria-roledescription": "movable cell" });
-    drawn.append(layer, handle);
-    figure.append(caption, drawn);
-    return { figure, caption, root: drawn, layer, handle };
-  }
-
-  function save(values) {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
+    const drawn = svg("svg", { role: "group", "aria-label": title }, layer, handle);
+    return { figure: html("figure", {}, caption, drawn), caption, root: drawn, layer, handle };
   }
 
   function settings() {
-    return { stride: model.get("stride"), padding: model.get("padding"), dilation: model.get("dilation") };
+    return read(model, Object.keys(RANGES));
   }
 
   function pixels() {
@@ -181,7 +149,6 @@ function render({ model, el }) {
       }
       field.removeAttribute("aria-invalid");
     });
-    const presets = model.get("presets");
     const same = (name) => JSON.stringify(presets[name][kernel.length]) === JSON.stringify(kernel);
     kernelChoice.value = Object.keys(presets).find(same) ?? OWN;
     sizeChoice.value = String(kernel.length);
@@ -195,7 +162,7 @@ function render({ model, el }) {
       if (!Number.isFinite(weight)) return field.setAttribute("aria-invalid", "true");
       const kernel = model.get("kernel").map((row) => [...row]);
       kernel[a][b] = weight;
-      save({ kernel });
+      save(model, { kernel });
     });
     field.addEventListener("blur", drawKernel); // what was not a number becomes the weight again
     field.addEventListener("keydown", (event) => event.stopPropagation()); // for the cell, not the notebook
@@ -277,7 +244,7 @@ function render({ model, el }) {
     if (!result.length) {
       const reach = set.dilation * (kernel.length - 1) + 1;
       sum.replaceChildren();
-      readout.textContent = `No output: the window reaches over ${reach} pixels and does not fit into the image with its frame.`;
+      spoken.textContent = `No output: the window reaches over ${reach} pixels and does not fit into the image with its frame.`;
       return;
     }
     const terms = products(image, kernel, i, j, set);
@@ -286,7 +253,7 @@ function render({ model, el }) {
     sum.replaceChildren(...lines);
     const all = result.flat();
     const size = `${result.length} × ${result[0].length}`;
-    readout.textContent = `Output in row ${i + 1}, column ${j + 1}: ${short(result[i][j])}. The output has ${size} numbers from ${short(Math.min(...all))} to ${short(Math.max(...all))}.`;
+    spoken.textContent = `Output in row ${i + 1}, column ${j + 1}: ${short(result[i][j])}. The output has ${size} numbers from ${short(Math.min(...all))} to ${short(Math.max(...all))}.`;
   }
 
   // A drawing's cell under the pointer, [row, column], in units of pixels.
@@ -302,13 +269,13 @@ function render({ model, el }) {
     if (image[u][v] === value) return draw();
     const next = image.map((row) => [...row]);
     next[u][v] = value;
-    save({ images: { ...model.get("images"), [model.get("image")]: next } });
+    save(model, { images: { ...model.get("images"), [model.get("image")]: next } });
   }
 
   function moveTo(i, j) {
     const result = correlate(pixels(), model.get("kernel"), settings());
     if (!result.length) return;
-    save({ place: [within(i, 0, result.length - 1), within(j, 0, result[0].length - 1)] });
+    save(model, { place: [within(i, 0, result.length - 1), within(j, 0, result[0].length - 1)] });
   }
 
   function whileDown(drawn, begin, go) {
@@ -366,15 +333,13 @@ function render({ model, el }) {
   drawing.addEventListener("change", draw);
   restore.addEventListener("click", () => {
     const name = model.get("image");
-    save({ images: { ...model.get("images"), [name]: originals[name] } });
+    save(model, { images: { ...model.get("images"), [name]: originals[name] } });
   });
 
-  const names = ["images", "image", "kernel", "stride", "padding", "dilation", "place"];
-  for (const name of names) model.on(`change:${name}`, draw);
+  const names = ["images", "image", "kernel", ...Object.keys(RANGES), "place"];
+  const unlisten = listen(model, names.map((name) => [name, draw]));
   draw();
-  return () => {
-    for (const name of names) model.off(`change:${name}`, draw);
-  };
+  return unlisten;
 }
 
 export default { render };

@@ -1,10 +1,11 @@
 """A kernel that slides over an image, both chosen or made by the reader."""
 
-from pathlib import Path
-
 import anywidget
 import numpy as np
 import traitlets
+
+from .checks import integer, one_of
+from .shared import source
 
 __all__ = ["PRESETS", "ConvolutionExplorer"]
 
@@ -78,8 +79,8 @@ class ConvolutionExplorer(anywidget.AnyWidget):
     `place` is the row and the column of the output that the window belongs to.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js")
+    _css = source(__file__, ".css")
     presets = traitlets.Dict().tag(sync=True)
     images = traitlets.Dict().tag(sync=True)
     image = traitlets.Unicode().tag(sync=True)
@@ -95,18 +96,14 @@ class ConvolutionExplorer(anywidget.AnyWidget):
         except AttributeError:
             raise TypeError(f"images: expected names with arrays, got {images!r}") from None
         named.setdefault(BLANK, np.zeros((10, 10)).tolist())
-        if image is None:
-            image = next(iter(named))
-        if image not in named:
-            raise ValueError(f"image: expected one of {', '.join(named)}, got {image!r}")
         super().__init__(
             presets=PRESETS,
             images=named,
-            image=image,
+            image=one_of(next(iter(named)) if image is None else image, "image", named),
             kernel=_weights(kernel),
-            stride=_whole(stride, "stride", 1),
-            padding=_whole(padding, "padding", 0),
-            dilation=_whole(dilation, "dilation", 1),
+            stride=integer(stride, "stride", 1, MOST["stride"]),
+            padding=integer(padding, "padding", 0, MOST["padding"]),
+            dilation=integer(dilation, "dilation", 1, MOST["dilation"]),
             place=[0, 0],
         )
 
@@ -136,18 +133,8 @@ def _pixels(value, name):
 
 def _weights(kernel):
     if isinstance(kernel, str):
-        if kernel not in PRESETS:
-            raise ValueError(f"kernel: expected one of {', '.join(PRESETS)}, got {kernel!r}")
-        return PRESETS[kernel]["3"]
+        return PRESETS[one_of(kernel, "kernel", PRESETS)]["3"]
     array = _numbers(kernel, "kernel")
     if array.shape not in ((3, 3), (5, 5)):
         raise ValueError(f"kernel: expected shape (3, 3) or (5, 5), got {array.shape}")
     return array.tolist()
-
-
-def _whole(value, name, least):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected a whole number, got {value!r}")
-    if not least <= value <= MOST[name]:
-        raise ValueError(f"{name}: expected {least} to {MOST[name]}, got {value}")
-    return int(value)

@@ -178,35 +178,14 @@ export function forward(w, pixels) {
 
 const FIELD = 100; // units of the field to write in
 const STEP = 5; // of an arrow key
+const COLOURS = [[148, 88, 165], [0, 138, 80]]; // purple below zero, green above
 // layer: number of maps, side of a map, maps in a row of the drawing
 const DRAWN = [["C1", 6, 16, 6], ["S2", 6, 8, 6], ["C3", 16, 4, 8], ["S4", 16, 2, 8], ["C5", 120, 1, 120], ["F6", 84, 1, 84]];
 // a 2, to begin with
 const EXAMPLE = [[[30, 30], [33, 23], [40, 17], [48, 14], [55, 15], [62, 19], [66, 26], [65, 38], [58, 50], [30, 82], [70, 82]]];
 
-function make(space, tag, attributes, text) {
-  const made = space ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-const html = (tag, attributes = {}, text = "") => make(false, tag, attributes, text);
-const svg = (tag, attributes = {}, text = "") => make(true, tag, attributes, text);
-
 function canvas(width, height) {
   return html("canvas", { width, height, "aria-hidden": "true" });
-}
-
-// Purple below zero, green above, clear at zero: the page's own ground shows through.
-function paint(target, values, side, strongest = 1.7159) {
-  const context = target.getContext("2d");
-  const image = context.createImageData(target.width, target.height);
-  for (let i = 0; i < values.length; i += 1) {
-    const share = Math.max(-1, Math.min(1, values[i] / strongest));
-    image.data.set(share < 0 ? [148, 88, 165] : [0, 138, 80], 4 * i);
-    image.data[4 * i + 3] = 255 * Math.abs(share);
-  }
-  context.putImageData(image, 0, 0);
 }
 
 // Ink in the page's own colour.
@@ -232,49 +211,36 @@ function render({ model, el }) {
   let pen = [50, 50];
   let down = false; // the pen of the keyboard
 
-  const root = html("div", { class: "dlbook-digit", role: "group", "aria-label": "Write a digit for LeNet" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
-  const top = html("div", { class: "dlbook-digit-top" });
+  const lines = svg("g");
+  const tip = svg("circle", { class: "tip", r: 4 });
   const field = svg("svg", {
     class: "field", viewBox: `0 0 ${FIELD} ${FIELD}`, tabindex: "0", role: "application",
     "aria-label": "Field to write in. Arrow keys move the pen, space puts it down or lifts it, Backspace takes back a stroke, Delete clears.",
-  });
-  const lines = svg("g");
-  const tip = svg("circle", { class: "tip", r: 4 });
-  field.append(lines, tip);
+  }, lines, tip);
   const small = canvas(8, 8);
-  const smallBox = html("figure");
-  smallBox.append(small, html("figcaption", {}, "8×8 pixels"));
-  const bars = html("div", { class: "bars", "aria-hidden": "true" });
-  const rows = Array.from({ length: 10 }, (_, digit) => {
-    const [bar, value] = [html("span", { class: "bar" }), html("span", { class: "value" })];
-    const track = html("span", { class: "track" });
-    track.append(bar);
-    bars.append(html("span", {}, String(digit)), track, value);
-    return { bar, value };
-  });
-  top.append(field, smallBox, bars);
-  const buttons = html("div", { class: "dlbook-digit-buttons" });
-  const [back, clear] = [html("button", { type: "button" }, "Take back"), html("button", { type: "button" }, "Clear")];
+  const rows = Array.from({ length: 10 }, () => ({ bar: html("span", { class: "bar" }), value: html("span", { class: "value" }) }));
+  const bars = rows.flatMap(({ bar, value }, digit) =>
+    [html("span", {}, String(digit)), html("span", { class: "track" }, bar), value]);
+  const [back, clear] = [button("Take back"), button("Clear")];
   const hint = html("span", {}, "Write with pointer or finger; or arrow keys, space for pen down and up.");
-  buttons.append(back, clear, hint);
-  const layers = html("div", { class: "dlbook-digit-layers", "aria-hidden": "true" });
-  const pictures = DRAWN.map(([name, n, side, across]) => {
-    const line = html("div", { class: `layer ${name}` });
-    const maps = html("div", { class: "maps" });
-    const made = side > 1
-      ? Array.from({ length: n }, () => canvas(side, side))
-      : [canvas(n, 1)];
-    maps.append(...made);
+  const pictures = DRAWN.map(([, n, side]) =>
+    (side > 1 ? Array.from({ length: n }, () => canvas(side, side)) : [canvas(n, 1)]));
+  const layers = DRAWN.map(([name, , side, across], l) => {
+    const maps = html("div", { class: "maps" }, ...pictures[l]);
     maps.style.setProperty("--across", String(side > 1 ? across : 1));
-    line.append(html("span", {}, name), maps);
-    layers.append(line);
-    return made;
+    return html("div", { class: `layer ${name}` }, html("span", {}, name), maps);
   });
-  const readout = html("p", { class: "dlbook-digit-readout", "aria-live": "polite" });
-  root.append(top, buttons, layers, readout);
+  const spoken = readout();
+  const root = group("digit", "Write a digit for LeNet");
+  root.append(
+    html("div", { class: "dlbook-digit-top" },
+      field,
+      html("figure", {}, small, html("figcaption", {}, "8×8 pixels")),
+      html("div", { class: "bars", "aria-hidden": "true" }, ...bars)),
+    html("div", { class: "dlbook-digit-buttons" }, back, clear, hint),
+    html("div", { class: "dlbook-digit-layers", "aria-hidden": "true" }, ...layers),
+    spoken,
+  );
   el.append(root);
 
   function draw(prefix = "") {
@@ -289,7 +255,10 @@ function render({ model, el }) {
     const found = forward(weights, pixels);
     ink(small, pixels);
     DRAWN.forEach(([name, n, side], l) => {
-      pictures[l].forEach((picture, k) => paint(picture, side > 1 ? found[name].slice(k * side * side, (k + 1) * side * side) : found[name], side));
+      pictures[l].forEach((picture, k) => {
+        const values = side > 1 ? found[name].slice(k * side * side, (k + 1) * side * side) : found[name];
+        shade(picture, values, 1.7159, 255, COLOURS);
+      });
     });
     const empty = !strokes.length;
     found.probabilities.forEach((share, digit) => {
@@ -298,18 +267,17 @@ function render({ model, el }) {
     });
     const order = Array.from(found.probabilities, (share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
     const [[first, best], [second, next]] = order;
-    readout.textContent = prefix + (empty
+    spoken.textContent = prefix + (empty
       ? "Nothing is written yet."
       : `LeNet reads ${best} (${percent(first)}), then ${next} (${percent(second)}).`);
   }
 
   function at(event) {
     const box = field.getBoundingClientRect();
-    const inside = (value) => Math.max(0, Math.min(FIELD, value));
     return [
-      inside(((event.clientX - box.left) / box.width) * FIELD),
-      inside(((event.clientY - box.top) / box.height) * FIELD),
-    ].map((value) => Number(value.toFixed(1)));
+      ((event.clientX - box.left) / box.width) * FIELD,
+      ((event.clientY - box.top) / box.height) * FIELD,
+    ].map((value) => Number(within(value, 0, FIELD).toFixed(1)));
   }
 
   let writing = false;
@@ -327,7 +295,7 @@ function render({ model, el }) {
     down = false;
     pen = at(event);
     begin(pen);
-    readout.setAttribute("aria-live", "off"); // do not speak each movement
+    spoken.setAttribute("aria-live", "off"); // do not speak each movement
     draw();
   });
   field.addEventListener("pointermove", (event) => {
@@ -341,7 +309,7 @@ function render({ model, el }) {
   function lift() {
     if (!writing) return;
     writing = false;
-    readout.setAttribute("aria-live", "polite");
+    spoken.setAttribute("aria-live", "polite");
     draw();
   }
   field.addEventListener("pointerup", lift);
@@ -352,7 +320,7 @@ function render({ model, el }) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (MOVES[event.key]) {
       const step = event.shiftKey ? 1 : STEP;
-      pen = pen.map((value, j) => Math.max(0, Math.min(FIELD, value + step * MOVES[event.key][j])));
+      pen = pen.map((value, j) => within(value + step * MOVES[event.key][j], 0, FIELD));
       if (down) strokes.at(-1).push(pen);
       draw(down ? "Pen down. " : `Pen up at ${Math.round(pen[0])}, ${Math.round(pen[1])}. `);
     } else if (event.key === " " || event.key === "Enter") {
@@ -384,11 +352,10 @@ function render({ model, el }) {
   back.addEventListener("click", takeBack);
   clear.addEventListener("click", wipe);
 
-  const reload = () => {
+  const unlisten = listen(model, [["weights", () => {
     weights = unpack(model.get("weights"));
     draw();
-  };
-  model.on("change:weights", reload);
+  }]]);
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");
   const redraw = () => requestAnimationFrame(() => draw());
   scheme.addEventListener("change", redraw);
@@ -396,7 +363,7 @@ function render({ model, el }) {
   watcher.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "data-mode", "class"] });
   draw();
   return () => {
-    model.off("change:weights", reload);
+    unlisten();
     scheme.removeEventListener("change", redraw);
     watcher.disconnect();
   };

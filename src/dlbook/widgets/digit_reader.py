@@ -1,11 +1,12 @@
 """A field to write a digit into, and what a trained LeNet makes of it, layer by layer."""
 
 import base64
-from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
+
+from .shared import source
 
 __all__ = ["DigitReader"]
 
@@ -54,8 +55,8 @@ class DigitReader(anywidget.AnyWidget):
     order of the layers.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "shade")
+    _css = source(__file__, ".css")
     weights = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, weights, *, table=None):

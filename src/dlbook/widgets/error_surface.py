@@ -1,11 +1,10 @@
 """The error surface of one recurrent unit, and descent on it with and without clipping."""
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
-from .checks import number
+from .checks import number, pair
+from .shared import source
 
 __all__ = ["ErrorSurface"]
 
@@ -41,19 +40,15 @@ class ErrorSurface(anywidget.AnyWidget):
     networks", ICML 2013.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "slider", "run", "axes", "lines", "point")
+    _css = source(__file__, ".css", "slider", "axes", "lines", "point")
     start = traitlets.List(traitlets.Float()).tag(sync=True)
     rate = traitlets.Float().tag(sync=True)
     threshold = traitlets.Float().tag(sync=True)
 
     def __init__(self, start=(6.0, -3.2), *, rate=0.01, threshold=1.0):
-        try:
-            w, b = start
-        except (TypeError, ValueError):
-            raise TypeError(f"start: expected two numbers, got {start!r}") from None
         super().__init__(
-            start=[number(w, "start[0]", *MAP["w"]), number(b, "start[1]", *MAP["b"])],
+            start=pair(start, "start", MAP["w"], MAP["b"]),
             rate=number(rate, "rate", 1e-4, 0.1),
             threshold=number(threshold, "threshold", 0.1, 1e4),
         )

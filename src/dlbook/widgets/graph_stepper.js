@@ -157,20 +157,6 @@ function reason(node, slot, label) {
 const WIDTH = 430;
 const LIMIT = 10;
 
-function svg(tag, attributes = {}, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-function html(tag, attributes = {}, text = "") {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
 function shape(node) {
   if (!node.operation) return { rx: 15, ry: 14 };
   return { rx: OPERATIONS[node.operation].symbol.length > 2 ? 27 : 17, ry: 17 };
@@ -194,39 +180,24 @@ function wire(from, to, end = to.at) {
 }
 
 function render({ model, el }) {
-  const root = html("div", { class: "dlbook-graph", role: "group", "aria-label": "Backpropagation, edge by edge" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
-  const picture = html("div", { class: "dlbook-graph-picture" });
-  const side = html("div", { class: "dlbook-graph-side" });
-  const choice = html("select");
-  for (const [name, { title }] of Object.entries(CIRCUITS)) choice.append(html("option", { value: name }, title));
-  const circuitLabel = html("label", { class: "dlbook-graph-circuit" }, "Circuit ");
-  circuitLabel.append(choice);
-  const fields = html("div", { class: "dlbook-graph-fields", role: "group", "aria-label": "Inputs, from −10 to 10" });
-  const sentence = html("p", { class: "dlbook-graph-sentence", "aria-live": "polite" });
-  const controls = html("div", { class: "dlbook-graph-controls" });
-  const first = html("button", { type: "button", "aria-label": "First step" }, "«");
-  const back = html("button", { type: "button", "aria-label": "Previous step" }, "‹");
-  const next = html("button", { type: "button", "aria-label": "Next step" }, "›");
-  const slider = html("input", { type: "range", min: 0, step: 1, "aria-label": "Step" });
-  controls.append(first, back, next, slider);
-  const legend = html("p", { class: "dlbook-graph-legend" });
-  legend.append(
+  const choice = menu(Object.entries(CIRCUITS).map(([name, { title }]) => [name, title]));
+  const fields = html("div", { class: "fields", role: "group", "aria-label": "Inputs, from −10 to 10" });
+  const first = button("«", { "aria-label": "First step" });
+  const back = button("‹", { "aria-label": "Previous step" });
+  const next = button("›", { "aria-label": "Next step" });
+  const progress = html("input", { type: "range", min: 0, step: 1, "aria-label": "Step" });
+  const controls = html("div", { class: "controls" }, first, back, next, progress);
+  const sentence = html("p", { class: "sentence", "aria-live": "polite" });
+  const legend = html("p", { class: "legend" },
     html("span", { class: "value" }, "left of a wire: value"), " · ",
-    html("span", { class: "adjoint" }, "right of it: adjoint, in italics"),
-  );
-  side.append(circuitLabel, fields, controls, sentence, legend);
+    html("span", { class: "adjoint" }, "right of it: adjoint, in italics"));
+  const picture = html("div", { class: "picture" });
+  const side = html("div", { class: "side" }, html("label", {}, "Circuit ", choice), fields, controls, sentence, legend);
+  const root = group("graph", "Backpropagation, edge by edge");
   root.append(picture, side);
   el.append(root);
 
   let walk = null;
-
-  function save(values) {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  }
 
   function nodes() {
     return CIRCUITS[model.get("circuit")].nodes;
@@ -240,7 +211,6 @@ function render({ model, el }) {
   }
 
   function field(node) {
-    const label = html("label", {}, `${node.label} = `);
     const box = html("input", {
       type: "number", name: node.name, min: -LIMIT, max: LIMIT, step: "any", value: model.get("inputs")[node.name],
     });
@@ -248,21 +218,20 @@ function render({ model, el }) {
       const value = box.valueAsNumber;
       const fits = Number.isFinite(value) && Math.abs(value) <= LIMIT;
       box.setAttribute("aria-invalid", !fits);
-      if (fits) return save({ inputs: { ...model.get("inputs"), [node.name]: value } });
+      if (fits) return save(model, { inputs: { ...model.get("inputs"), [node.name]: value } });
       sentence.textContent = `${node.label} has to be a number from −${LIMIT} to ${LIMIT}; the picture still shows the last that was.`;
     });
-    label.append(box);
-    return label;
+    return html("label", {}, `${node.label} = `, box);
   }
 
   function compute() {
     walk = steps(model.get("circuit"), model.get("inputs"));
-    slider.max = walk.list.length - 1;
+    progress.max = walk.list.length - 1;
     show();
   }
 
   function go(step) {
-    save({ step: Math.min(Math.max(step, 0), walk.list.length - 1) });
+    save(model, { step: within(step, 0, walk.list.length - 1) });
   }
 
   function current() {
@@ -273,8 +242,8 @@ function render({ model, el }) {
     const index = current();
     const state = walk.list[index];
     sentence.textContent = `Step ${index} of ${walk.list.length - 1}. ${state.text}`;
-    slider.value = index;
-    slider.setAttribute("aria-valuetext", `Step ${index} of ${walk.list.length - 1}`);
+    progress.value = index;
+    progress.setAttribute("aria-valuetext", `Step ${index} of ${walk.list.length - 1}`);
     // aria-disabled rather than disabled: a disabled button would drop the keyboard's focus
     for (const button of [first, back]) button.setAttribute("aria-disabled", index === 0);
     next.setAttribute("aria-disabled", index === walk.list.length - 1);
@@ -352,22 +321,15 @@ function render({ model, el }) {
   first.addEventListener("click", () => go(0));
   back.addEventListener("click", () => go(current() - 1));
   next.addEventListener("click", () => go(current() + 1));
-  slider.addEventListener("input", () => go(Number(slider.value)));
+  progress.addEventListener("input", () => go(Number(progress.value)));
   choice.addEventListener("change", () => {
     const circuit = choice.value;
     const given = CIRCUITS[circuit].nodes.filter((node) => !node.operation);
     // the step first: a step of the old circuit may lie beyond the end of the new one
-    save({ step: 0 });
-    save({ inputs: Object.fromEntries(given.map((node) => [node.name, node.value])), circuit });
+    save(model, { step: 0 });
+    save(model, { inputs: Object.fromEntries(given.map((node) => [node.name, node.value])), circuit });
   });
-  controls.addEventListener("keydown", (event) => {
-    if (event.target === slider) return; // the slider knows its keys
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    event.stopPropagation(); // notebooks move between cells by arrow keys
-    go(current() + by);
-  });
+  stepByKeys(controls, (by) => go(current() + by));
 
   function changedInputs() {
     const given = nodes().filter((node) => !node.operation);
@@ -380,12 +342,9 @@ function render({ model, el }) {
     compute();
   }
 
-  const listeners = { circuit: choose, inputs: changedInputs, step: show };
-  for (const [name, listener] of Object.entries(listeners)) model.on(`change:${name}`, listener);
+  const unlisten = listen(model, [["circuit", choose], ["inputs", changedInputs], ["step", show]]);
   choose();
-  return () => {
-    for (const [name, listener] of Object.entries(listeners)) model.off(`change:${name}`, listener);
-  };
+  return unlisten;
 }
 
 export default { render };

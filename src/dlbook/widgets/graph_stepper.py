@@ -1,10 +1,10 @@
 """A computational graph to step through: values on the way down, adjoints on the way back."""
 
-import math
-from pathlib import Path
-
 import anywidget
 import traitlets
+
+from .checks import number, one_of
+from .shared import source
 
 __all__ = ["GraphStepper"]
 
@@ -45,33 +45,20 @@ class GraphStepper(anywidget.AnyWidget):
     makes of it.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "keys")
+    _css = source(__file__, ".css")
     circuit = traitlets.Unicode().tag(sync=True)
     inputs = traitlets.Dict().tag(sync=True)
     step = traitlets.Int().tag(sync=True)
 
     def __init__(self, circuit="product", inputs=None, *, step=0):
-        if circuit not in _INPUTS:
-            raise ValueError(f"circuit: expected one of {', '.join(_INPUTS)}, got {circuit!r}")
         if isinstance(step, bool) or not isinstance(step, int):
             raise TypeError(f"step: expected an integer, got {step!r}")
         if step < 0:
             raise ValueError(f"step: expected at least 0, got {step}")
-        values = dict(_INPUTS[circuit])
+        values = dict(_INPUTS[one_of(circuit, "circuit", _INPUTS)])
         for name, value in (inputs or {}).items():
             if name not in values:
                 raise ValueError(f"inputs: expected names {', '.join(values)}, got {name!r}")
-            values[name] = _number(value, name)
+            values[name] = number(value, f"inputs[{name!r}]", -_LARGEST, _LARGEST)
         super().__init__(circuit=circuit, inputs=values, step=step)
-
-
-def _number(value, name):
-    """`value` as a float that the circuits can take."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"inputs[{name!r}]: expected a number, got {value!r:.60}") from None
-    if not math.isfinite(number) or abs(number) > _LARGEST:
-        raise ValueError(f"inputs[{name!r}]: expected a number from −10 to 10, got {number}")
-    return number

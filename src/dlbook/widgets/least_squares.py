@@ -1,10 +1,12 @@
 """Least squares to play with: points to move, a loss landscape, and gradient descent on it."""
 
 import math
-from pathlib import Path
 
 import anywidget
 import traitlets
+
+from .checks import number
+from .shared import source
 
 __all__ = ["LeastSquares"]
 
@@ -37,8 +39,8 @@ class LeastSquares(anywidget.AnyWidget):
     reader makes of it.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "run", "axes", "point")
+    _css = source(__file__, ".css", "axes", "point")
     x = traitlets.List(traitlets.Float()).tag(sync=True)
     y = traitlets.List(traitlets.Float()).tag(sync=True)
     start = traitlets.List(traitlets.Float()).tag(sync=True)
@@ -47,15 +49,13 @@ class LeastSquares(anywidget.AnyWidget):
     def __init__(self, x, y, *, start=(0.0, 0.0), multiple=0.3):
         x, y = _numbers(x, "x"), _numbers(y, "y")
         start = _numbers(start, "start")
-        (multiple,) = _numbers([multiple], "multiple")
         if len(x) != len(y):
             raise ValueError(f"y: expected {len(x)} values, one for each x, got {len(y)}")
         if len(x) < 2:
             raise ValueError(f"x: expected at least two points, got {len(x)}")
         if len(start) != 2:
             raise ValueError(f"start: expected an intercept and a slope, got {len(start)} values")
-        if not 0.01 <= multiple <= 1.2:
-            raise ValueError(f"multiple: expected a number from 0.01 to 1.2, got {multiple}")
+        multiple = number(multiple, "multiple", 0.01, 1.2)
         super().__init__(x=x, y=y, start=start, multiple=multiple)
 
 
@@ -65,7 +65,7 @@ def _numbers(values, name):
         numbers = [float(value) for value in values]
     except (TypeError, ValueError):
         raise TypeError(f"{name}: expected numbers, got {values!r:.60}") from None
-    for position, number in enumerate(numbers):
-        if not math.isfinite(number):
-            raise ValueError(f"{name}[{position}]: expected a finite number, got {number}")
+    for position, found in enumerate(numbers):
+        if not math.isfinite(found):
+            raise ValueError(f"{name}[{position}]: expected a finite number, got {found}")
     return numbers

@@ -121,88 +121,39 @@ export function newton(theta, X, y, ridge) {
   return theta;
 }
 
-// The pieces of the line where `values` (rows of a grid) cross zero, in units of grid cells.
-export function crossings(values) {
-  const pieces = [];
-  const between = (a, b) => a / (a - b);
-  for (let i = 0; i + 1 < values.length; i++) {
-    for (let j = 0; j + 1 < values[i].length; j++) {
-      const [a, b, c, d] = [values[i][j], values[i][j + 1], values[i + 1][j + 1], values[i + 1][j]];
-      const ends = [];
-      if (a > 0 !== b > 0) ends.push([j + between(a, b), i]);
-      if (b > 0 !== c > 0) ends.push([j + 1, i + between(b, c)]);
-      if (d > 0 !== c > 0) ends.push([j + between(d, c), i + 1]);
-      if (a > 0 !== d > 0) ends.push([j, i + between(a, d)]);
-      for (let k = 0; k + 1 < ends.length; k += 2) pieces.push([...ends[k], ...ends[k + 1]]);
-    }
-  }
-  return pieces;
-}
-
 const SIZE = 320; // of the picture, in its own units
 const CELLS = 48;
 const RIDGES = [0, 0.001, 0.1, 1];
 const MOST_STEPS = 2000;
-const COLOURS = [[0, 114, 178], [213, 94, 0]];
 const SPOKEN = { "x1^2": "x₁²", "x2^2": "x₂²", "x1 x2": "x₁x₂", "r^2": "r²" };
 
-function node(tag, attributes = {}, text = "", space = null) {
-  const made = space ? document.createElementNS(space, tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-const html = (tag, attributes, text) => node(tag, attributes, text);
-const svg = (tag, attributes, text) => node(tag, attributes, text, "http://www.w3.org/2000/svg");
-
-function labelled(text, control) {
-  const label = html("label", {}, text);
-  label.append(control);
-  return label;
-}
-
-function signed(value, first) {
+function weighted(value, name, first) {
   const sign = value < 0 ? "−" : first ? "" : "+";
-  return `${first ? sign : ` ${sign} `}${Math.abs(value).toFixed(2)}`;
+  return `${first ? sign : ` ${sign} `}${Math.abs(value).toFixed(2)}${name}`;
 }
 
 function render({ model, el }) {
-  const root = html("div", { class: "dlbook-logistic", role: "group", "aria-label": "Logistic regression to play with" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
-  const picture = html("div", { class: "picture", role: "img" });
   const canvas = html("canvas", { width: CELLS, height: CELLS });
   const overlay = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true" });
-  picture.append(canvas, overlay);
-
-  const side = html("div", { class: "side" });
-  const points = html("select");
-  for (const { name } of model.get("examples")) points.append(html("option", { value: name }, name));
-  const ridges = html("select");
-  for (const value of RIDGES) ridges.append(html("option", { value }, String(value)));
-  const boxes = html("fieldset");
-  boxes.append(html("legend", {}, "Features besides x₁ and x₂"));
-  const toggles = Object.keys(FEATURES).map((name) => {
-    const box = html("input", { type: "checkbox", value: name });
-    const label = html("label");
-    label.append(box, html("span", {}, SPOKEN[name]));
-    boxes.append(label);
-    return box;
-  });
-  const buttons = html("div", { class: "buttons" });
-  const [descendButton, runButton, newtonButton, resetButton] = ["Descend", "Run", "Newton", "Reset"].map((name) => {
-    const button = html("button", { type: "button" }, name);
-    buttons.append(button);
-    return button;
-  });
-  const readout = html("p", { class: "readout", "aria-live": "polite" });
-  side.append(labelled("Points", points), boxes, labelled("Ridge γ", ridges), buttons, readout);
-  root.append(picture, side);
+  const picture = html("div", { class: "picture", role: "img" }, canvas, overlay);
+  const points = menu(model.get("examples").map(({ name }) => [name, name]));
+  const ridges = menu(RIDGES.map((value) => [value, String(value)]));
+  const toggles = Object.keys(FEATURES).map((name) => html("input", { type: "checkbox", value: name }));
+  const boxes = toggles.map((box) => html("label", {}, box, html("span", {}, SPOKEN[box.value])));
+  const buttons = ["Descend", "Run", "Newton", "Reset"].map((name) => button(name));
+  const [descendButton, runButton, newtonButton, resetButton] = buttons;
+  const spoken = readout();
+  const root = group("logistic", "Logistic regression to play with");
+  root.append(picture, html("div", { class: "side" },
+    html("label", {}, "Points", points),
+    html("fieldset", {}, html("legend", {}, "Features besides x₁ and x₂"), ...boxes),
+    html("label", {}, "Ridge γ", ridges),
+    html("div", { class: "buttons" }, ...buttons),
+    spoken,
+  ));
   el.append(root);
 
-  let data, row, X, theta, steps, timer = null;
+  let data, row, X, theta, steps, moved;
 
   function restart() {
     stop();
@@ -219,10 +170,9 @@ function render({ model, el }) {
 
   function take(kind) {
     const next = (kind === "Newton" ? newton : descend)(theta, X, data.labels, model.get("ridge"));
-    const moved = Math.max(...next.map((value, j) => Math.abs(value - theta[j])));
+    moved = Math.max(...next.map((value, j) => Math.abs(value - theta[j])));
     theta = next;
     steps[kind] += 1;
-    return moved;
   }
 
   function view() {
@@ -238,31 +188,17 @@ function render({ model, el }) {
     const [[left, right], [bottom, top]] = view();
     const at = (i, j) => [left + (j * (right - left)) / CELLS, top - (i * (top - bottom)) / CELLS];
     const score = (point) => dot(row(point), theta);
-    shade((i, j) => sigmoid(score(at(i + 0.5, j + 0.5))));
-    const grid = Array.from({ length: CELLS + 1 }, (_, i) => Array.from({ length: CELLS + 1 }, (__, j) => score(at(i, j))));
-    const unit = SIZE / CELLS;
+    const cells = Array.from({ length: CELLS ** 2 }, (_, k) => score(at(Math.floor(k / CELLS) + 0.5, (k % CELLS) + 0.5)));
+    shade(canvas, cells.map((z) => 2 * sigmoid(z) - 1), 1, 150);
+    const corners = Array.from({ length: (CELLS + 1) ** 2 }, (_, k) => score(at(Math.floor(k / (CELLS + 1)), k % (CELLS + 1))));
     const px = (x) => ((x - left) / (right - left)) * SIZE;
     const py = (y) => ((top - y) / (top - bottom)) * SIZE;
-    const path = crossings(grid).map((ends) => ends.map((end) => (end * unit).toFixed(1)));
     overlay.replaceChildren(
       svg("rect", { class: "frame", width: SIZE, height: SIZE }),
       ...data.inputs.map(([x, y], i) => mark(px(x), py(y), data.labels[i])),
-      svg("path", { class: "boundary", d: path.map(([a, b, c, d]) => `M${a} ${b}L${c} ${d}`).join("") }),
+      svg("path", { class: "boundary", d: pathOf(zeroLine(corners, CELLS + 1), (cell) => (cell * SIZE) / CELLS) }),
     );
     say();
-  }
-
-  function shade(probability) {
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(CELLS, CELLS);
-    for (let i = 0; i < CELLS; i++) {
-      for (let j = 0; j < CELLS; j++) {
-        const p = probability(i, j);
-        const strength = Math.round(300 * Math.abs(p - 0.5)); // nothing at one half
-        image.data.set([...COLOURS[p > 0.5 ? 1 : 0], strength], 4 * (i * CELLS + j));
-      }
-    }
-    context.putImageData(image, 0, 0);
   }
 
   function mark(x, y, label) {
@@ -273,39 +209,25 @@ function render({ model, el }) {
   function say() {
     const right = X.filter((each, i) => dot(each, theta) > 0 === (data.labels[i] === 1)).length;
     const names = ["", "x₁", "x₂", ...model.get("features").map((name) => SPOKEN[name])];
-    const formula = theta.map((value, j) => signed(value, j === 0) + names[j]).join("");
+    const formula = theta.map((value, j) => weighted(value, names[j], j === 0)).join("");
     const size = Math.hypot(...gradient(theta, X, data.labels, model.get("ridge")));
     const there = size < 1e-3 ? " The gradient is zero to three decimals." : "";
     const decided = theta.some((value) => Math.abs(value) > 1e-9);
-    readout.textContent =
+    spoken.textContent =
       `${steps.Descend} gradient and ${steps.Newton} Newton steps: loss ${loss(theta, X, data.labels, model.get("ridge")).toFixed(3)}, ` +
       (decided ? `${right} of ${X.length} points right.` : "every probability one half.") +
       ` Score of the standardised features: ${formula}.${there}`;
     picture.setAttribute("aria-label", `${data.name}: circles of class 0, squares of class 1, and the probability of class 1 as shading; ${decided ? `${right} of ${X.length} on their own side of the boundary` : "no boundary yet"}`);
   }
 
-  function run() {
-    const finished = (moved) => moved < 1e-4 || steps.Descend >= MOST_STEPS;
-    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      while (!finished(take("Descend")));
-      return draw();
-    }
-    runButton.textContent = "Pause";
-    readout.setAttribute("aria-live", "off"); // do not speak each step
-    timer = setInterval(() => {
-      let moved = Infinity;
-      for (let k = 0; k < 5 && !finished(moved); k++) moved = take("Descend");
-      if (finished(moved)) stop();
-      draw();
-    }, 60);
-  }
-
-  function stop() {
-    clearInterval(timer);
-    timer = null;
-    runButton.textContent = "Run";
-    readout.setAttribute("aria-live", "polite");
-  }
+  const stop = runner(runButton, spoken, {
+    interval: 60,
+    stride: 5,
+    begin: () => (moved = Infinity),
+    step: () => take("Descend"),
+    finished: () => moved < 1e-4 || steps.Descend >= MOST_STEPS,
+    draw,
+  });
 
   function single(kind) {
     stop();
@@ -313,31 +235,20 @@ function render({ model, el }) {
     draw();
   }
 
-  function save(name, value) {
-    model.set(name, value);
-    model.save_changes();
-  }
-
   descendButton.addEventListener("click", () => single("Descend"));
   newtonButton.addEventListener("click", () => single("Newton"));
-  runButton.addEventListener("click", () => {
-    if (timer === null) return run();
-    stop();
-    draw();
-  });
   resetButton.addEventListener("click", restart);
-  points.addEventListener("change", () => save("chosen", points.value));
-  ridges.addEventListener("change", () => save("ridge", Number(ridges.value)));
+  points.addEventListener("change", () => save(model, { chosen: points.value }));
+  ridges.addEventListener("change", () => save(model, { ridge: Number(ridges.value) }));
   toggles.forEach((box) => box.addEventListener("change", () => {
-    save("features", toggles.filter((each) => each.checked).map((each) => each.value));
+    save(model, { features: toggles.filter((each) => each.checked).map((each) => each.value) });
   }));
 
-  const listened = ["change:chosen", "change:features", "change:ridge"];
-  listened.forEach((name) => model.on(name, restart));
+  const unlisten = listen(model, ["chosen", "features", "ridge"].map((name) => [name, restart]));
   restart();
   return () => {
     stop();
-    listened.forEach((name) => model.off(name, restart));
+    unlisten();
   };
 }
 

@@ -1,10 +1,12 @@
 """Logistic regression on the plane to play with: features, two ways to train, the boundary."""
 
 import math
-from pathlib import Path
 
 import anywidget
 import traitlets
+
+from .checks import one_of
+from .shared import source
 
 __all__ = ["LogisticBoundary"]
 
@@ -40,8 +42,8 @@ class LogisticBoundary(anywidget.AnyWidget):
     makes of it; ``examples`` holds the points, rounded to three decimals.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "run", "levels", "shade")
+    _css = source(__file__, ".css")
     examples = traitlets.List().tag(sync=True)
     chosen = traitlets.Unicode().tag(sync=True)
     features = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -53,14 +55,12 @@ class LogisticBoundary(anywidget.AnyWidget):
         if not examples:
             raise ValueError("examples: expected at least one data set, got none")
         held = [_example(name, *_pair(name, points)) for name, points in examples.items()]
-        start = held[0]["name"] if start is None else start
-        if start not in examples:
-            raise ValueError(f"start: expected one of {', '.join(examples)}, got {start!r}")
-        if unknown := [feature for feature in features if feature not in FEATURES]:
-            raise ValueError(f"features: expected some of {FEATURES}, got {unknown[0]!r}")
-        if ridge not in (0, 0.001, 0.1, 1):
-            raise ValueError(f"ridge: expected 0, 0.001, 0.1 or 1, got {ridge!r}")
-        super().__init__(examples=held, chosen=start, features=list(features), ridge=float(ridge))
+        super().__init__(
+            examples=held,
+            chosen=one_of(held[0]["name"] if start is None else start, "start", examples),
+            features=[one_of(feature, "features", FEATURES) for feature in features],
+            ridge=float(one_of(ridge, "ridge", (0, 0.001, 0.1, 1))),
+        )
 
 
 def _pair(name, points):

@@ -70,20 +70,6 @@ const SLOPE = { top: 294, height: 70 };
 const HEIGHT = 386;
 const DECADES = 4; // of the gradient's axis
 
-function svg(tag, attributes = {}, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-function html(tag, attributes = {}, text = "") {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
 function number(value, digits = 2) {
   const text = value.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
@@ -95,55 +81,36 @@ function small(value) {
 }
 
 function render({ model, el }) {
-  const root = html("div", { class: "dlbook-cell", role: "group", "aria-label": "A memory cell" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
   const names = ["task", "sequence", "input_bias", "forget_bias", "output_bias", "recurrent"];
-  const state = () => Object.fromEntries(names.map((name) => [name, model.get(name)]));
-  const save = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
-
-  const controls = html("div", { class: "dlbook-cell-controls" });
-  const choice = html("select");
-  for (const [name, { title }] of Object.entries(TASKS)) choice.append(html("option", { value: name }, title));
-  const chooser = html("label", {}, "Task");
-  chooser.append(choice);
+  const choice = menu(Object.entries(TASKS).map(([name, { title }]) => [name, title]));
   const typed = html("input", {
     type: "text", maxlength: LONGEST, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
   });
-  const typing = html("label", {}, "Sequence of 1, 0, . (nothing) and ? (asked)");
-  typing.append(typed);
-  const reset = html("button", { type: "button" }, "Reset");
-  controls.append(chooser, typing, reset);
-
+  const reset = button("Reset");
   const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
-  const sliders = html("div", { class: "dlbook-cell-controls" });
-  const readout = html("p", { class: "dlbook-cell-readout", "aria-live": "polite" });
-  const refresh = [
-    slider("Input gate: bias", "input_bias", 6),
-    slider("Forget gate: bias", "forget_bias", 6),
-    slider("Output gate: bias", "output_bias", 6),
-    slider("Weight from h to the gates", "recurrent", 4),
+  const sliderOf = (title, name, most) => slider(title, { min: -most, max: most, step: 0.25 }, {
+    get: () => model.get(name),
+    set: (value) => save(model, { [name]: value }),
+    say: () => number(model.get(name)),
+  });
+  const sliders = [
+    sliderOf("Input gate: bias", "input_bias", 6),
+    sliderOf("Forget gate: bias", "forget_bias", 6),
+    sliderOf("Output gate: bias", "output_bias", 6),
+    sliderOf("Weight from h to the gates", "recurrent", 4),
   ];
-  root.append(controls, picture, sliders, readout);
+  const spoken = readout();
+  const root = group("cell", "A memory cell");
+  root.append(
+    html("div", { class: "controls" },
+      html("label", {}, "Task", choice),
+      html("label", {}, "Sequence of 1, 0, . (nothing) and ? (asked)", typed),
+      reset),
+    picture,
+    html("div", { class: "controls" }, ...sliders.map(({ label }) => label)),
+    spoken,
+  );
   el.append(root);
-
-  function slider(title, name, most) {
-    const label = html("label", { class: "slider" }, title);
-    const input = html("input", { type: "range", min: -most, max: most, step: 0.25 });
-    const text = html("span");
-    label.append(input, text);
-    sliders.append(label);
-    input.addEventListener("input", () => save({ [name]: Number(input.value) }));
-    return () => {
-      input.value = model.get(name);
-      text.textContent = number(model.get(name));
-      input.setAttribute("aria-valuetext", number(model.get(name)));
-    };
-  }
 
   function frame({ top, height }, title, marks) {
     picture.append(
@@ -159,7 +126,7 @@ function render({ model, el }) {
   }
 
   function draw() {
-    const steps = run(state());
+    const steps = run(read(model, names));
     const sequence = model.get("sequence");
     const right = answers(model.get("task"), sequence);
     const wide = (WIDTH - LEFT - RIGHT) / Math.max(steps.length, 8);
@@ -203,17 +170,15 @@ function render({ model, el }) {
   }
 
   function line(kind, points, marker) {
-    const group = svg("g", { class: kind });
     const placed = points.map((point) => point.map((p) => p.toFixed(1)));
-    group.append(svg("polyline", { class: "path", points: placed.join(" ") }));
-    for (const [x, y] of marker ? placed : []) {
-      group.append(svg("path", { class: "marker", d: marker, transform: `translate(${x} ${y})` }));
-    }
-    picture.append(group);
+    const markers = marker ? placed : [];
+    picture.append(svg("g", { class: kind },
+      svg("polyline", { class: "path", points: placed.join(" ") }),
+      ...markers.map(([x, y]) => svg("path", { class: "marker", d: marker, transform: `translate(${x} ${y})` }))));
   }
 
   function say(steps, right) {
-    refresh.forEach((each) => each());
+    for (const { show } of sliders) show();
     choice.value = model.get("task");
     if (clean(typed.value) !== model.get("sequence")) typed.value = model.get("sequence");
     const last = steps.at(-1);
@@ -228,26 +193,24 @@ function render({ model, el }) {
     const state = `After ${n} step${n === 1 ? "" : "s"}: c = ${number(last.c)}, h = ${number(last.h)}`;
     const whole = Math.abs(last.slope - last.direct) < 1e-12 ? "" : `, the whole derivative ${small(last.slope)}`;
     const gradient = `Product of the forget gates ${small(last.direct)}${whole}.`;
-    readout.textContent = `${[state, ...told].join("; ")}. ${gradient}`;
+    spoken.textContent = `${[state, ...told].join("; ")}. ${gradient}`;
     picture.setAttribute("aria-label",
       `Gates, state and gradient of the cell over ${n} steps. ${state}. ${gradient}`);
   }
 
-  choice.addEventListener("change", () => save({ task: choice.value, sequence: TASKS[choice.value].sequence }));
+  choice.addEventListener("change", () => save(model, { task: choice.value, sequence: TASKS[choice.value].sequence }));
   typed.addEventListener("input", () => {
     const sequence = clean(typed.value);
-    if (sequence) save({ sequence });
+    if (sequence) save(model, { sequence });
   });
   typed.addEventListener("blur", () => { typed.value = model.get("sequence"); });
-  reset.addEventListener("click", () => save({
+  reset.addEventListener("click", () => save(model, {
     sequence: TASKS[model.get("task")].sequence,
     input_bias: -3, forget_bias: 3, output_bias: -3, recurrent: 0,
   }));
-  for (const name of names) model.on(`change:${name}`, draw);
+  const unlisten = listen(model, names.map((name) => [name, draw]));
   draw();
-  return () => {
-    for (const name of names) model.off(`change:${name}`, draw);
-  };
+  return unlisten;
 }
 
 export default { render };

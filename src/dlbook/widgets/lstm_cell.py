@@ -1,11 +1,10 @@
 """A memory cell of one unit that the reader drives: inputs, gate biases, gradient."""
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
-from .checks import number
+from .checks import number, one_of
+from .shared import source
 
 __all__ = ["LSTMCell"]
 
@@ -50,8 +49,8 @@ class LSTMCell(anywidget.AnyWidget):
     The attributes of the same names hold what was given, then what the reader makes of it.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "slider")
+    _css = source(__file__, ".css", "slider")
     task = traitlets.Unicode().tag(sync=True)
     sequence = traitlets.Unicode().tag(sync=True)
     input_bias = traitlets.Float().tag(sync=True)
@@ -69,10 +68,8 @@ class LSTMCell(anywidget.AnyWidget):
         output_bias=-3.0,
         recurrent=0.0,
     ):
-        if task not in TASKS:
-            raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
         super().__init__(
-            task=task,
+            task=one_of(task, "task", TASKS),
             sequence=_sequence(TASKS[task] if sequence is None else sequence),
             input_bias=number(input_bias, "input_bias", -6, 6),
             forget_bias=number(forget_bias, "forget_bias", -6, 6),

@@ -4,19 +4,6 @@
 
 // ---- Random numbers and data -----------------------------------------------------------------
 
-// Mulberry32 (Tommy Ettinger): 32 bits of state, the same stream in every browser.
-export function generator(seed) {
-  let state = seed >>> 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let bits = Math.imul(state ^ (state >>> 15), state | 1);
-    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61);
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-  return { uniform, normal };
-}
-
 const polar = (radius, angle) => [radius * Math.cos(angle), radius * Math.sin(angle)];
 
 // One point of class `label`, before noise; the laws of dlbook.data, scaled to fill the plane.
@@ -201,99 +188,49 @@ function place(index) {
   return ((2 * index) / (GRID - 1) - 1) * REACH;
 }
 
-// Ends of the pieces of the line where `values` on the grid are zero, [x1, y1, x2, y2] in cells.
-export function zeroLine(values, size) {
-  const pieces = [];
-  for (let row = 0; row + 1 < size; row++) {
-    for (let column = 0; column + 1 < size; column++) {
-      const corners = [[0, 0], [1, 0], [1, 1], [0, 1]];
-      const heights = corners.map(([dx, dy]) => values[(row + dy) * size + column + dx]);
-      const crossings = [];
-      corners.forEach(([dx, dy], k) => {
-        const [from, to] = [heights[k], heights[(k + 1) % 4]];
-        if (from > 0 === to > 0) return;
-        const [ex, ey] = corners[(k + 1) % 4];
-        const share = from / (from - to);
-        crossings.push([column + dx + share * (ex - dx), row + dy + share * (ey - dy)]);
-      });
-      for (let k = 0; k + 1 < crossings.length; k += 2) {
-        pieces.push([...crossings[k], ...crossings[k + 1]]);
-      }
-    }
-  }
-  return pieces;
-}
-
-function svg(tag, attributes = {}, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-function html(tag, attributes = {}, text = "") {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
 function canvas(size) {
   return html("canvas", { width: size, height: size, "aria-hidden": "true" });
-}
-
-// Blue below zero, vermilion above, clear at zero: the page's own ground shows through.
-function paint(target, values, strongest, most) {
-  const context = target.getContext("2d");
-  const image = context.createImageData(GRID, GRID);
-  for (let i = 0; i < values.length; i++) {
-    const share = Math.max(-1, Math.min(1, values[i] / strongest));
-    image.data.set(share < 0 ? [0, 114, 178] : [213, 94, 0], 4 * i);
-    image.data[4 * i + 3] = most * Math.abs(share);
-  }
-  context.putImageData(image, 0, 0);
 }
 
 function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-function render({ model, el }) {
-  const root = html("div", { class: "dlbook-mlp", role: "group", "aria-label": "Playground: a multilayer perceptron" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
-  const controls = html("div", { class: "dlbook-mlp-controls" });
-  const inputs = {
-    data: choice("Data", Object.entries(TITLES.data)),
-    activation: choice("Activation", Object.entries(TITLES.activation)),
-    learning_rate: choice("Learning rate", RATES.map((rate) => [rate, String(rate)])),
-    depth: slider("Hidden layers", 0, 4, 1),
-    width: slider("Units in each", 1, 12, 1),
-    noise: slider("Noise", 0, 0.6, 0.05),
-    seed: field("Seed"),
-  };
-  const buttons = html("div", { class: "dlbook-mlp-buttons" });
-  const runButton = html("button", { type: "button" }, "Run");
-  const stepButton = html("button", { type: "button" }, "Step");
-  const resetButton = html("button", { type: "button" }, "Reset");
-  buttons.append(runButton, stepButton, resetButton);
+function labelled(title, control, output) {
+  const name = html("span", {}, title, ...(output ? [" ", output] : [])); // no <output>: the label would be for that
+  return { control, output, label: html("label", {}, name, control) };
+}
 
-  const panels = html("div", { class: "dlbook-mlp-panels" });
-  const plane = html("div", { class: "dlbook-mlp-plane", role: "img" });
+function ranged(title, min, max, step) {
+  return labelled(title, html("input", { type: "range", min, max, step }), html("span"));
+}
+
+function render({ model, el }) {
+  const inputs = {
+    data: labelled("Data", menu(Object.entries(TITLES.data))),
+    activation: labelled("Activation", menu(Object.entries(TITLES.activation))),
+    learning_rate: labelled("Learning rate", menu(RATES.map((rate) => [rate, String(rate)]))),
+    depth: ranged("Hidden layers", 0, 4, 1),
+    width: ranged("Units in each", 1, 12, 1),
+    noise: ranged("Noise", 0, 0.6, 0.05),
+    seed: labelled("Seed", html("input", { type: "number", min: 0, max: 9999, step: 1 })),
+  };
+  const [runButton, stepButton, resetButton] = [button("Run"), button("Step"), button("Reset")];
   const ground = canvas(GRID);
-  const points = svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, "aria-hidden": "true" });
   const dots = svg("g");
   const boundary = svg("path", { class: "boundary" });
-  points.append(dots, boundary);
-  plane.append(ground, points);
-  const side = html("div", { class: "dlbook-mlp-side" });
+  const points = svg("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, "aria-hidden": "true" }, dots, boundary);
+  const plane = html("div", { class: "dlbook-mlp-plane", role: "img" }, ground, points);
   const curve = svg("svg", { class: "dlbook-mlp-curve", viewBox: "0 0 300 150", role: "img" });
   const units = html("div", { class: "dlbook-mlp-units", role: "img" });
-  side.append(curve, units);
-  panels.append(plane, side);
-  const readout = html("p", { class: "dlbook-mlp-readout", "aria-live": "polite" });
-  root.append(buttons, controls, panels, readout);
+  const spoken = readout();
+  const root = group("mlp", "Playground: a multilayer perceptron");
+  root.append(
+    html("div", { class: "dlbook-mlp-buttons" }, runButton, stepButton, resetButton),
+    html("div", { class: "dlbook-mlp-controls" }, ...Object.values(inputs).map(({ label }) => label)),
+    html("div", { class: "dlbook-mlp-panels" }, plane, html("div", { class: "dlbook-mlp-side" }, curve, units)),
+    spoken,
+  );
   el.append(root);
 
   let game = null; // what is trained
@@ -302,36 +239,9 @@ function render({ model, el }) {
   let pictures = []; // by hidden layer, a canvas for each unit
   let frame = null;
 
-  function choice(title, options) {
-    const select = html("select");
-    for (const [value, text] of options) select.append(html("option", { value }, text));
-    return labelled(title, select);
-  }
-
-  function slider(title, min, max, step) {
-    return labelled(title, html("input", { type: "range", min, max, step }), html("span"));
-  }
-
-  function field(title) {
-    return labelled(title, html("input", { type: "number", min: 0, max: 9999, step: 1 }));
-  }
-
-  function labelled(title, control, output) {
-    const label = html("label");
-    const name = html("span", {}, title);
-    if (output) name.append(" ", output); // no <output>: the label would be for that
-    label.append(name, control);
-    controls.append(label);
-    return { control, output };
-  }
-
-  function settings() {
-    return Object.fromEntries(SETTINGS.map((name) => [name, model.get(name)]));
-  }
-
   function restart() {
     stop();
-    game = prepare(settings());
+    game = prepare(read(model, SETTINGS));
     steps = 0;
     history = [losses()];
     showControls();
@@ -374,10 +284,8 @@ function render({ model, el }) {
     pictures = hidden.map((width) => Array.from({ length: width }, () => canvas(GRID)));
     const caption = html("div", { "aria-hidden": "true" }, "hidden units, layer by layer");
     units.replaceChildren(caption, ...pictures.map((row, l) => {
-      const line = html("div", { class: "dlbook-mlp-layer" });
       const title = html("span", { "aria-hidden": "true" }, String(l + 1));
-      line.append(title, ...row);
-      return line;
+      return html("div", { class: "dlbook-mlp-layer" }, title, ...row);
     }));
     const kind = TITLES.activation[model.get("activation")];
     units.setAttribute("aria-label", hidden.length
@@ -390,14 +298,12 @@ function render({ model, el }) {
   function draw(prefix = null) {
     const layers = forward(game.network, CENTRES, GRID * GRID);
     const scores = layers.at(-1);
-    paint(ground, scores.map((z) => 2 / (1 + Math.exp(-z)) - 1), 1, 130);
-    const scale = SIDE / (GRID - 1);
-    const pieces = zeroLine(scores, GRID).map((ends) => ends.map((end) => (end * scale).toFixed(1)));
-    boundary.setAttribute("d", pieces.map(([a, b, c, d]) => `M${a} ${b}L${c} ${d}`).join(""));
+    shade(ground, scores.map((z) => 2 / (1 + Math.exp(-z)) - 1), 1, 130);
+    boundary.setAttribute("d", pathOf(zeroLine(scores, GRID), (cell) => (cell * SIDE) / (GRID - 1)));
     pictures.forEach((row, l) => row.forEach((picture, k) => {
       const shift = model.get("activation") === "sigmoid" ? 0.5 : 0;
       const values = Float64Array.from({ length: GRID * GRID }, (_, i) => layers[l + 1][i * row.length + k] - shift);
-      paint(picture, values, values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9), 200);
+      shade(picture, values, values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9), 200);
     }));
     drawCurve();
     say(prefix ?? (frame === null && steps ? "Paused. " : ""));
@@ -431,7 +337,7 @@ function render({ model, el }) {
 
   function say(prefix) {
     const [train, fresh] = [assess(game, game.train), assess(game, game.fresh)];
-    readout.textContent =
+    spoken.textContent =
       `${prefix}Step ${steps}: training loss ${train.loss.toFixed(3)}, ` +
       `accuracy ${percent(train.accuracy)} on the training points, ${percent(fresh.accuracy)} on new ones.`;
     plane.setAttribute("aria-label",
@@ -446,7 +352,7 @@ function render({ model, el }) {
       return draw("");
     }
     runButton.textContent = "Pause";
-    readout.setAttribute("aria-live", "off"); // do not speak each frame
+    spoken.setAttribute("aria-live", "off"); // do not speak each frame
     const tick = () => {
       for (let k = 0; k < STEPS_A_FRAME && steps < MOST_STEPS; k++) step();
       frame = requestAnimationFrame(tick);
@@ -460,7 +366,7 @@ function render({ model, el }) {
     if (frame !== null) cancelAnimationFrame(frame);
     frame = null;
     runButton.textContent = "Run";
-    readout.setAttribute("aria-live", "polite");
+    spoken.setAttribute("aria-live", "polite");
   }
 
   runButton.addEventListener("click", () => {
@@ -479,17 +385,15 @@ function render({ model, el }) {
       const text = ["data", "activation"].includes(name);
       const value = text ? control.value : Number(control.value);
       if (name === "seed" && !(Number.isInteger(value) && value >= 0 && value <= 9999)) return showControls();
-      model.set(name, value);
-      model.save_changes();
+      save(model, { [name]: value });
     });
   }
 
-  const listeners = Object.fromEntries(SETTINGS.map((name) => [name, name === "learning_rate" ? showControls : restart]));
-  for (const [name, listener] of Object.entries(listeners)) model.on(`change:${name}`, listener);
+  const unlisten = listen(model, SETTINGS.map((name) => [name, name === "learning_rate" ? showControls : restart]));
   restart();
   return () => {
     stop();
-    for (const [name, listener] of Object.entries(listeners)) model.off(`change:${name}`, listener);
+    unlisten();
   };
 }
 

@@ -1,10 +1,10 @@
 """A multilayer perceptron to play with: it learns in the page, and shows what its units compute."""
 
-from pathlib import Path
-
 import anywidget
-import numpy as np
 import traitlets
+
+from .checks import integer, number, one_of
+from .shared import source
 
 __all__ = ["MLPPlayground"]
 
@@ -55,8 +55,8 @@ class MLPPlayground(anywidget.AnyWidget):
        Conference on Learning Representations, 2015.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "levels", "shade", "random")
+    _css = source(__file__, ".css")
     data = traitlets.Unicode().tag(sync=True)
     depth = traitlets.Int().tag(sync=True)
     width = traitlets.Int().tag(sync=True)
@@ -77,35 +77,11 @@ class MLPPlayground(anywidget.AnyWidget):
         seed=0,
     ):
         super().__init__(
-            data=_one_of(data, DATA, "data"),
-            depth=_integer(depth, 0, 4, "depth"),
-            width=_integer(width, 1, 12, "width"),
-            activation=_one_of(activation, ACTIVATIONS, "activation"),
-            learning_rate=_one_of(learning_rate, RATES, "learning_rate"),
-            noise=_number(noise, 0, 0.6, "noise"),
-            seed=_integer(seed, 0, 9999, "seed"),
+            data=one_of(data, "data", DATA),
+            depth=integer(depth, "depth", 0, 4),
+            width=integer(width, "width", 1, 12),
+            activation=one_of(activation, "activation", ACTIVATIONS),
+            learning_rate=one_of(learning_rate, "learning_rate", RATES),
+            noise=number(noise, "noise", 0, 0.6),
+            seed=integer(seed, "seed", 0, 9999),
         )
-
-
-def _one_of(value, allowed, name):
-    if value not in allowed:
-        raise ValueError(f"{name}: expected one of {', '.join(map(str, allowed))}, got {value!r}")
-    return value
-
-
-def _integer(value, low, high, name):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name}: expected an integer from {low} to {high}, got {value}")
-    return int(value)
-
-
-def _number(value, low, high, name):
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number, got {value!r}") from None
-    if not low <= number <= high:
-        raise ValueError(f"{name}: expected a number from {low} to {high}, got {number}")
-    return number

@@ -1,11 +1,10 @@
 """A race of optimisers on three landscapes, from a start that the reader moves."""
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
-from .checks import number
+from .checks import number, one_of, pair
+from .shared import source
 
 __all__ = ["OptimiserRace"]
 
@@ -48,8 +47,8 @@ class OptimiserRace(anywidget.AnyWidget):
     The attributes of the same names hold what was given, then what the reader makes of it.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "slider", "run", "axes", "lines", "point", "levels", "random")
+    _css = source(__file__, ".css", "slider", "axes", "lines", "point")
     landscape = traitlets.Unicode().tag(sync=True)
     start = traitlets.List(traitlets.Float()).tag(sync=True)
     multiple = traitlets.Float().tag(sync=True)
@@ -57,19 +56,10 @@ class OptimiserRace(anywidget.AnyWidget):
     noise = traitlets.Float().tag(sync=True)
 
     def __init__(self, landscape="ravine", *, start=None, multiple=1.0, mu=0.9, noise=0.0):
-        if landscape not in LANDSCAPES:
-            known = ", ".join(LANDSCAPES)
-            raise ValueError(f"landscape: expected one of {known}, got {landscape!r}")
-        default, reach = LANDSCAPES[landscape]
-        try:
-            a, b = default if start is None else start
-        except (TypeError, ValueError):
-            raise TypeError(f"start: expected two numbers, got {start!r}") from None
+        default, (a, b) = LANDSCAPES[one_of(landscape, "landscape", LANDSCAPES)]
         super().__init__(
             landscape=landscape,
-            start=[
-                number(value, f"start[{j}]", -reach[j], reach[j]) for j, value in enumerate((a, b))
-            ],
+            start=pair(default if start is None else start, "start", (-a, a), (-b, b)),
             multiple=number(multiple, "multiple", 0.1, 10),
             mu=number(mu, "mu", 0, 0.99),
             noise=number(noise, "noise", 0, 3),

@@ -1,29 +1,18 @@
 // Frames drawn beforehand: show one, move by slider, buttons, arrow keys, or play.
 
-function element(tag, attributes, text = "") {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
 function render({ model, el }) {
   const frames = model.get("frames");
   const captions = model.get("captions");
   const last = frames.length - 1;
 
-  const root = element("div", { class: "dlbook-stepper", role: "group", "aria-label": model.get("label") });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
-  const picture = element("div", { class: "dlbook-stepper-picture" });
-  const controls = element("div", { class: "dlbook-stepper-controls" });
-  const back = element("button", { type: "button", "aria-label": "Previous step" }, "‹");
-  const play = element("button", { type: "button", "aria-label": "Play" }, "▶");
-  const next = element("button", { type: "button", "aria-label": "Next step" }, "›");
-  const slider = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": "Step" });
-  const caption = element("p", { class: "dlbook-stepper-caption", "aria-live": "polite" });
-  controls.append(back, play, next, slider);
+  const back = button("‹", { "aria-label": "Previous step" });
+  const play = button("▶", { "aria-label": "Play" });
+  const next = button("›", { "aria-label": "Next step" });
+  const steps = html("input", { type: "range", min: 0, max: last, step: 1, "aria-label": "Step" });
+  const picture = html("div", { class: "picture" });
+  const caption = html("p", { class: "caption", "aria-live": "polite" });
+  const controls = html("div", { class: "controls" }, back, play, next, steps);
+  const root = group("stepper", model.get("label"));
   root.append(picture, caption, controls);
   el.append(root);
 
@@ -33,16 +22,15 @@ function render({ model, el }) {
     const index = model.get("index");
     picture.innerHTML = frames[index];
     caption.textContent = `Step ${index + 1} of ${frames.length}: ${captions[index]}`;
-    slider.value = index;
-    slider.setAttribute("aria-valuetext", caption.textContent);
+    steps.value = index;
+    steps.setAttribute("aria-valuetext", caption.textContent);
     // aria-disabled rather than disabled: a disabled button would drop the keyboard's focus
     back.setAttribute("aria-disabled", index === 0);
     next.setAttribute("aria-disabled", index === last);
   }
 
   function go(index) {
-    model.set("index", Math.min(Math.max(index, 0), last));
-    model.save_changes();
+    save(model, { index: within(index, 0, last) });
   }
 
   function stop() {
@@ -72,21 +60,14 @@ function render({ model, el }) {
   back.addEventListener("click", () => step(-1));
   next.addEventListener("click", () => step(1));
   play.addEventListener("click", () => (timer === null ? start() : stop()));
-  slider.addEventListener("input", () => step(Number(slider.value) - model.get("index")));
-  controls.addEventListener("keydown", (event) => {
-    if (event.target === slider) return; // the slider knows its keys
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    event.stopPropagation(); // notebooks move between cells by arrow keys
-    step(by);
-  });
+  steps.addEventListener("input", () => step(Number(steps.value) - model.get("index")));
+  stepByKeys(controls, step);
 
-  model.on("change:index", show);
+  const unlisten = listen(model, [["index", show]]);
   show();
   return () => {
     stop();
-    model.off("change:index", show);
+    unlisten();
   };
 }
 

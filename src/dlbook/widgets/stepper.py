@@ -1,9 +1,9 @@
 """Pictures drawn beforehand, to be stepped through with slider, buttons or arrow keys."""
 
-from pathlib import Path
-
 import anywidget
 import traitlets
+
+from .shared import source
 
 __all__ = ["Stepper"]
 
@@ -29,8 +29,8 @@ class Stepper(anywidget.AnyWidget):
         If there is no frame, a frame is no SVG, or frames and captions differ in number.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "keys")
+    _css = source(__file__, ".css")
     frames = traitlets.List(traitlets.Unicode()).tag(sync=True)
     captions = traitlets.List(traitlets.Unicode()).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)

@@ -41,61 +41,29 @@ export function position(p, r, t) {
 const CELL = 40;
 const PAD = 4;
 
-function svg(tag, attributes = {}, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-function html(tag, attributes = {}, text = "") {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-function signed(number) {
-  return String(number).replace("-", "−");
+// The outline of an operand: round if it comes from A, square if from B.
+function shape(name) {
+  return name === "a" ? svg("circle", { r: 8.5 }) : svg("rect", { x: -8, y: -8, width: 16, height: 16, rx: 2 });
 }
 
 function render({ model, el }) {
-  const root = html("div", { class: "dlbook-systolic", role: "group", "aria-label": "Systolic array" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
   const picture = svg("svg", { role: "img" });
-  const key = html("p", { class: "dlbook-systolic-key" });
-  for (const [name, text] of [["a", "entry of A, moving right"], ["b", "entry of B, moving down"]]) {
-    const sample = svg("svg", { viewBox: "-10 -10 20 20", "aria-hidden": "true" });
-    const group = svg("g", { class: name });
-    group.append(shape(name));
-    sample.append(group);
-    key.append(sample, html("span", {}, text));
-  }
-  const controls = html("div", { class: "dlbook-systolic-controls" });
-  const back = html("button", { type: "button" }, "Back");
-  const next = html("button", { type: "button" }, "Step");
-  const play = html("button", { type: "button" }, "Run");
-  const reset = html("button", { type: "button" }, "Reset");
-  const choice = html("select");
-  for (let n = 1; n <= model.get("a").length; n += 1) choice.append(html("option", { value: n }, `${n} × ${n}`));
-  const chooser = html("label", {}, "Cells");
-  chooser.append(choice);
-  const slider = html("input", { type: "range", min: 0, step: 1, "aria-label": "Cycle" });
-  controls.append(back, next, play, reset, chooser, slider);
-  const readout = html("p", { class: "dlbook-systolic-readout", "aria-live": "polite" });
-  root.append(picture, key, controls, readout);
+  const key = [["a", "entry of A, moving right"], ["b", "entry of B, moving down"]].flatMap(([name, text]) => [
+    svg("svg", { viewBox: "-10 -10 20 20", "aria-hidden": "true" }, svg("g", { class: name }, shape(name))),
+    html("span", {}, text),
+  ]);
+  const [back, next, play, reset] = [button("Back"), button("Step"), button("Run"), button("Reset")];
+  const choice = menu(model.get("a").map((_, i) => [i + 1, `${i + 1} × ${i + 1}`]));
+  const cycles = html("input", { type: "range", min: 0, step: 1, "aria-label": "Cycle" });
+  const controls = html("div", { class: "controls" }, back, next, play, reset, html("label", {}, "Cells", choice), cycles);
+  const spoken = readout();
+  const root = group("systolic", "Systolic array");
+  root.append(picture, html("p", { class: "key" }, ...key), controls, spoken);
   el.append(root);
 
   let frames = [];
   let cells = [];
   let operands = [];
-  let timer = null;
-
-  function shape(name) {
-    return name === "a" ? svg("circle", { r: 8.5 }) : svg("rect", { x: -8, y: -8, width: 16, height: 16, rx: 2 });
-  }
 
   function build() {
     const n = model.get("n");
@@ -106,33 +74,34 @@ function render({ model, el }) {
     picture.style.maxWidth = `${side}px`;
     picture.replaceChildren();
     cells = Array.from({ length: n * n }, (_, k) => {
-      const group = svg("g", { class: "cell", transform: `translate(${origin + (k % n) * CELL} ${origin + Math.floor(k / n) * CELL})` });
+      const [x, y] = [origin + (k % n) * CELL, origin + Math.floor(k / n) * CELL];
       const sum = svg("text", { x: CELL / 2, y: CELL - 5, "text-anchor": "middle" });
-      group.append(svg("rect", { width: CELL, height: CELL }), sum);
-      picture.append(group);
-      return { group, sum };
+      const frame = svg("rect", { width: CELL, height: CELL });
+      const cell = svg("g", { class: "cell", transform: `translate(${x} ${y})` }, frame, sum);
+      picture.append(cell);
+      return { cell, sum };
     });
     operands = [];
     for (const name of ["a", "b"]) {
       for (let r = 0; r < n; r += 1) {
         for (let p = 0; p < n; p += 1) {
           const value = name === "a" ? model.get("a")[r][p] : model.get("b")[p][r];
-          const group = svg("g", { class: `operand ${name}` });
-          group.append(shape(name), svg("text", { y: 4.5, "text-anchor": "middle" }, signed(value)));
-          picture.append(group);
+          const text = svg("text", { y: 4.5, "text-anchor": "middle" }, signed(value));
+          const operand = svg("g", { class: `operand ${name}` }, shape(name), text);
+          picture.append(operand);
           const place = (t) => {
             const along = origin + position(p, r, t) * CELL;
             const lane = origin + r * CELL;
-            group.style.transform = name === "a"
+            operand.style.transform = name === "a"
               ? `translate(${along + 10}px, ${lane + 11}px)`
               : `translate(${lane + CELL - 11}px, ${along + 11}px)`;
-            group.style.opacity = position(p, r, t) < n ? 1 : 0;
+            operand.style.opacity = position(p, r, t) < n ? 1 : 0;
           };
           operands.push(place);
         }
       }
     }
-    slider.max = frames.length - 1;
+    cycles.max = frames.length - 1;
     show();
   }
 
@@ -141,8 +110,8 @@ function render({ model, el }) {
     const last = frames.length - 1;
     const t = Math.min(model.get("cycle"), last);
     const { sums, working } = frames[t];
-    cells.forEach(({ group, sum }, k) => {
-      group.classList.toggle("working", working[Math.floor(k / n)][k % n]);
+    cells.forEach(({ cell, sum }, k) => {
+      cell.classList.toggle("working", working[Math.floor(k / n)][k % n]);
       sum.textContent = signed(sums[Math.floor(k / n)][k % n]);
     });
     for (const place of operands) place(t);
@@ -151,11 +120,11 @@ function render({ model, el }) {
     const rows = sums.map((row) => row.map(signed).join(" ")).join("; ");
     picture.setAttribute("aria-label", `Sums, row by row: ${rows}`);
     const progress = `${made} of ${n ** 3} products made`;
-    readout.textContent = t === 0
+    spoken.textContent = t === 0
       ? `No cycle yet: the rows of A and the columns of B wait, each one cycle later than the one before.`
       : `Cycle ${t} of ${last}: ${busy} of ${n * n} cells at work, ${progress}.${t === last ? " The cells hold AB." : ""}`;
-    slider.value = t;
-    slider.setAttribute("aria-valuetext", `${t} of ${last}`);
+    cycles.value = t;
+    cycles.setAttribute("aria-valuetext", `${t} of ${last}`);
     choice.value = n;
     // aria-disabled rather than disabled: a disabled button would drop the keyboard's focus
     back.setAttribute("aria-disabled", t === 0);
@@ -163,8 +132,7 @@ function render({ model, el }) {
   }
 
   function go(t) {
-    model.set("cycle", Math.min(Math.max(t, 0), frames.length - 1));
-    model.save_changes();
+    save(model, { cycle: within(t, 0, frames.length - 1) });
   }
 
   function step(by) {
@@ -172,51 +140,30 @@ function render({ model, el }) {
     go(model.get("cycle") + by);
   }
 
-  function stop() {
-    clearInterval(timer);
-    timer = null;
-    play.textContent = "Run";
-    readout.setAttribute("aria-live", "polite");
-  }
-
-  function run() {
-    const last = frames.length - 1;
-    if (model.get("cycle") >= last) go(0);
-    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) return go(last);
-    play.textContent = "Pause";
-    readout.setAttribute("aria-live", "off"); // do not speak each cycle
-    timer = setInterval(() => {
-      go(model.get("cycle") + 1);
-      if (model.get("cycle") >= last) stop();
-    }, 900);
-  }
-
+  const finished = () => model.get("cycle") >= frames.length - 1;
+  const stop = runner(play, spoken, {
+    interval: 900,
+    begin: () => finished() && go(0),
+    step: () => go(model.get("cycle") + 1),
+    finished,
+    draw: () => {}, // each step is shown when the model changes
+  });
   back.addEventListener("click", () => step(-1));
   next.addEventListener("click", () => step(1));
-  play.addEventListener("click", () => (timer === null ? run() : stop()));
   reset.addEventListener("click", () => step(-model.get("cycle")));
-  slider.addEventListener("input", () => step(Number(slider.value) - model.get("cycle")));
+  cycles.addEventListener("input", () => step(Number(cycles.value) - model.get("cycle")));
   choice.addEventListener("change", () => {
     const n = Number(choice.value); // before anything is shown, which sets the list
     step(-model.get("cycle"));
-    model.set("n", n);
-    model.save_changes();
+    save(model, { n });
   });
-  controls.addEventListener("keydown", (event) => {
-    if (event.target.tagName !== "BUTTON") return; // the slider and the list know their keys
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    event.stopPropagation(); // notebooks move between cells by arrow keys
-    step(by);
-  });
+  stepByKeys(controls, step);
 
-  const heard = { "change:a": build, "change:b": build, "change:n": build, "change:cycle": show };
-  for (const [name, listener] of Object.entries(heard)) model.on(name, listener);
+  const unlisten = listen(model, [["a", build], ["b", build], ["n", build], ["cycle", show]]);
   build();
   return () => {
     stop();
-    for (const [name, listener] of Object.entries(heard)) model.off(name, listener);
+    unlisten();
   };
 }
 

@@ -1,10 +1,11 @@
 """A square systolic array that multiplies two small matrices, one cycle at a time."""
 
-from pathlib import Path
-
 import anywidget
 import numpy as np
 import traitlets
+
+from .checks import integer
+from .shared import source
 
 __all__ = ["SystolicArray"]
 
@@ -37,8 +38,8 @@ class SystolicArray(anywidget.AnyWidget):
     The attributes ``n`` and ``cycle`` hold what was given, then what the reader makes of it.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js", "run", "keys")
+    _css = source(__file__, ".css")
     a = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
     b = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
     n = traitlets.Int().tag(sync=True)
@@ -50,8 +51,8 @@ class SystolicArray(anywidget.AnyWidget):
             raise ValueError(
                 f"b: expected the shape of a, ({len(a)}, {len(a)}), got ({len(b)}, {len(b)})"
             )
-        n = _integer(len(a) if n is None else n, "n", 1, len(a))
-        super().__init__(a=a, b=b, n=n, cycle=_integer(cycle, "cycle", 0, 3 * n - 2))
+        n = integer(len(a) if n is None else n, "n", 1, len(a))
+        super().__init__(a=a, b=b, n=n, cycle=integer(cycle, "cycle", 0, 3 * n - 2))
 
 
 def _matrix(values, name):
@@ -70,11 +71,3 @@ def _matrix(values, name):
     if not np.all((array == np.round(array)) & (np.abs(array) <= _LARGEST_ENTRY)):
         raise ValueError(f"{name}: expected whole entries from −{_LARGEST_ENTRY} to 9")
     return array.astype(int).tolist()
-
-
-def _integer(value, name, low, high):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name}: expected {low} to {high}, got {value}")
-    return int(value)

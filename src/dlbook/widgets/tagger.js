@@ -78,21 +78,6 @@ function analyse({ training, tags, size, alpha, text }) {
 
 // ---- The page -------------------------------------------------------------------------------
 
-function element(tag, attributes = {}, text = "") {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-}
-
-function labelled(text, control, output) {
-  const label = element("label");
-  const name = element("span", {}, text);
-  if (output) name.append(" ", output);
-  label.append(name, control);
-  return label;
-}
-
 function sizesUpTo(last) {
   const sizes = [];
   for (let unit = 1; unit <= last; unit *= 10)
@@ -101,46 +86,31 @@ function sizesUpTo(last) {
 }
 
 function bars(row, tags) {
-  const list = element("ul", { class: "dlbook-tagger-bars" });
-  if (row.alone === null) {
-    list.append(element("li", {}, "unseen: 0/0"));
-    return list;
-  }
+  if (row.alone === null) return html("ul", { class: "dlbook-tagger-bars" }, html("li", {}, "unseen: 0/0"));
   const order = tags.map((_, tag) => tag).sort((a, b) => row.distribution[b] - row.distribution[a]);
-  for (const tag of order.filter((tag) => row.distribution[tag] >= 0.005).slice(0, 3)) {
-    const item = element("li");
-    const bar = element("span", { class: "dlbook-tagger-bar", "aria-hidden": "true" });
-    const fill = element("span");
+  const shown = order.filter((tag) => row.distribution[tag] >= 0.005).slice(0, 3);
+  return html("ul", { class: "dlbook-tagger-bars" }, ...shown.map((tag) => {
+    const fill = html("span");
     fill.style.width = `${100 * row.distribution[tag]}%`;
-    bar.append(fill);
-    const title = element("span", { class: "dlbook-tagger-tag" }, tags[tag]);
-    item.append(title, bar, element("span", {}, row.distribution[tag].toFixed(2)));
-    list.append(item);
-  }
-  return list;
+    return html("li", {},
+      html("span", { class: "dlbook-tagger-tag" }, tags[tag]),
+      html("span", { class: "dlbook-tagger-bar", "aria-hidden": "true" }, fill),
+      html("span", {}, row.distribution[tag].toFixed(2)));
+  }));
 }
 
 function table(result, tags) {
-  const made = element("table");
-  const head = element("tr");
-  for (const text of ["Word", "P(tag | word)", "By word", "In context"])
-    head.append(element("th", { scope: "col" }, text));
-  made.append(head);
-  for (const row of result.rows) {
-    const line = element("tr");
-    const distribution = element("td");
-    distribution.append(bars(row, tags));
+  const head = ["Word", "P(tag | word)", "By word", "In context"].map((name) => html("th", { scope: "col" }, name));
+  const lines = result.rows.map((row) => {
     const changed = row.inContext !== null && row.inContext !== row.alone;
     const context = row.inContext === null ? "none" : tags[row.inContext] + (changed ? " ←" : "");
-    line.append(
-      element("th", { scope: "row" }, row.known ? row.word : `${row.word} *`),
-      distribution,
-      element("td", {}, row.alone === null ? "none" : tags[row.alone]),
-      element("td", changed ? { class: "dlbook-tagger-changed" } : {}, context),
-    );
-    made.append(line);
-  }
-  return made;
+    return html("tr", {},
+      html("th", { scope: "row" }, row.known ? row.word : `${row.word} *`),
+      html("td", {}, bars(row, tags)),
+      html("td", {}, row.alone === null ? "none" : tags[row.alone]),
+      html("td", changed ? { class: "dlbook-tagger-changed" } : {}, context));
+  });
+  return html("table", {}, html("tr", {}, ...head), ...lines);
 }
 
 function summary(result, size) {
@@ -160,33 +130,27 @@ function render({ model, el }) {
   const examples = model.get("examples");
   const sizes = sizesUpTo(training.length);
 
-  const root = element("div", { class: "dlbook-tagger", role: "group", "aria-label": "Tagger" });
-  root.addEventListener("focusin", ({ target }) => {
-    target.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys are for the control, not for the notebook
-  });
-  const sentence = element("input", { type: "text", spellcheck: "false", autocomplete: "off" });
-  const example = element("select");
-  const size = element("input", { type: "range", min: 0, max: sizes.length - 1, step: 1 });
-  const alpha = element("input", { type: "range", min: 0, max: 5, step: 0.25 });
-  const sizeShown = element("span"); // no <output>: the label would name it, not the slider
-  const alphaShown = element("span");
-  const status = element("p", { role: "status" });
-  const answer = element("div", { class: "dlbook-tagger-answer" });
-
-  example.append(element("option", { value: "" }, "choose …"));
-  for (const text of examples) example.append(element("option", { value: text }, text));
+  const sentence = html("input", { type: "text", spellcheck: "false", autocomplete: "off" });
+  const example = menu([["", "choose …"], ...examples.map((text) => [text, text])]);
+  const size = html("input", { type: "range", min: 0, max: sizes.length - 1, step: 1 });
+  const alpha = html("input", { type: "range", min: 0, max: 5, step: 0.25 });
+  const sizeShown = html("span"); // no <output>: the label would name it, not the slider
+  const alphaShown = html("span");
+  const status = html("p", { role: "status" });
+  const answer = html("div", { class: "dlbook-tagger-answer" });
+  const root = group("tagger", "Tagger");
   root.append(
-    labelled("Sentence", sentence),
-    labelled("Examples", example),
-    labelled("Training sentences:", size, sizeShown),
-    labelled("Smoothing α:", alpha, alphaShown),
+    html("label", {}, "Sentence", sentence),
+    html("label", {}, "Examples", example),
+    html("label", {}, html("span", {}, "Training sentences: ", sizeShown), size),
+    html("label", {}, html("span", {}, "Smoothing α: ", alphaShown), alpha),
     status,
     answer,
   );
   el.append(root);
 
   function show() {
-    const state = Object.fromEntries(["size", "alpha"].map((name) => [name, model.get(name)]));
+    const state = read(model, ["size", "alpha"]);
     const text = model.get("sentence");
     if (sentence.value !== text) sentence.value = text;
     example.value = examples.includes(text) ? text : "";
@@ -201,21 +165,15 @@ function render({ model, el }) {
     answer.replaceChildren(table(result, tags));
   }
 
-  function change(name, value) {
-    model.set(name, value);
-    model.save_changes();
-  }
-
-  sentence.addEventListener("input", () => change("sentence", sentence.value));
+  sentence.addEventListener("input", () => save(model, { sentence: sentence.value }));
   sentence.addEventListener("keydown", (event) => event.stopPropagation()); // notebooks have keys too
-  example.addEventListener("change", () => example.value && change("sentence", example.value));
-  size.addEventListener("input", () => change("size", sizes[Number(size.value)]));
-  alpha.addEventListener("input", () => change("alpha", Number(alpha.value)));
+  example.addEventListener("change", () => example.value && save(model, { sentence: example.value }));
+  size.addEventListener("input", () => save(model, { size: sizes[Number(size.value)] }));
+  alpha.addEventListener("input", () => save(model, { alpha: Number(alpha.value) }));
 
-  const names = ["sentence", "size", "alpha"];
-  for (const name of names) model.on(`change:${name}`, show);
+  const unlisten = listen(model, ["sentence", "size", "alpha"].map((name) => [name, show]));
   show();
-  return () => names.forEach((name) => model.off(`change:${name}`, show));
+  return unlisten;
 }
 
 export default { render, analyse };

@@ -1,9 +1,9 @@
 """A tagger that the reader can feed: counts, smoothing and Viterbi, computed in the page."""
 
-from pathlib import Path
-
 import anywidget
 import traitlets
+
+from .shared import source
 
 __all__ = ["Tagger"]
 
@@ -38,8 +38,8 @@ class Tagger(anywidget.AnyWidget):
         If an argument is of the wrong kind, empty or out of its range.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = source(__file__, ".js")
+    _css = source(__file__, ".css")
     tags = traitlets.List(traitlets.Unicode()).tag(sync=True)
     training = traitlets.List(traitlets.Unicode()).tag(sync=True)
     examples = traitlets.List(traitlets.Unicode()).tag(sync=True)
