@@ -104,6 +104,53 @@
     if (section) seen.observe(section);
   }
 
+  // The definition of a term: on hover, on focus, at the first tap; Escape sends it away
+  let term = null;
+  let leaving = 0;
+  const definition = (link) => document.getElementById(link.hash.slice(1));
+  const hide = () => {
+    if (term) definition(term).hidden = true;
+    term = null;
+  };
+  const define = (link) => {
+    clearTimeout(leaving);
+    if (link === term) return;
+    hide();
+    term = link;
+    const box = definition(link);
+    box.hidden = false;
+    const at = link.getClientRects()[0]; // of a term on two lines, where it begins
+    const left = Math.min(at.left, document.documentElement.clientWidth - box.offsetWidth - 12);
+    const above = at.bottom + box.offsetHeight > innerHeight && at.top > box.offsetHeight;
+    box.style.left = `${Math.max(left, 12) + scrollX}px`;
+    box.style.top = `${(above ? at.top - box.offsetHeight : at.bottom) + scrollY}px`;
+  };
+  const leave = () => {
+    clearTimeout(leaving);
+    leaving = setTimeout(hide, 250); // time for the pointer to reach the definition
+  };
+  for (const link of all("a.term")) {
+    let tapped = false;
+    link.setAttribute("aria-describedby", definition(link).id);
+    link.addEventListener("pointerenter", ({ pointerType }) => pointerType === "touch" || define(link));
+    link.addEventListener("pointerleave", ({ pointerType }) => pointerType === "touch" || leave());
+    link.addEventListener("pointerdown", ({ pointerType }) => (tapped = pointerType === "touch" && term !== link));
+    link.addEventListener("focus", () => define(link));
+    link.addEventListener("blur", leave);
+    link.addEventListener("click", (event) => {
+      if (tapped) event.preventDefault(); // the second tap follows the link
+      if (tapped) define(link);
+      tapped = false;
+    });
+  }
+  for (const box of all(".definitions > p")) {
+    box.addEventListener("pointerenter", () => clearTimeout(leaving));
+    box.addEventListener("pointerleave", leave);
+  }
+  addEventListener("pointerdown", ({ target }) => target.closest?.("a.term, .definitions") || hide());
+  addEventListener("resize", hide);
+  addEventListener("keydown", ({ key }) => key === "Escape" && hide());
+
   // A link that points into a folded solution unfolds it
   const unfold = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));

@@ -53,7 +53,7 @@
 
   // The lines below a result: from the text itself, and where the symbol stands that was asked for
   const text = Search.htmlToText;
-  const aside = /<(ul class="launch"|nav class="(?:leads|turn)")[^]*?<\/(?:ul|nav)>/g;
+  const aside = /<(ul class="launch"|div class="definitions"|nav class="(?:leads|turn)")[^]*?<\/(?:ul|div|nav)>/g;
   Search.htmlToText = (page, anchor) => text(page.replace(aside, ""), anchor);
   const summary = Search.makeSearchSummary;
   let asked = [];

@@ -4,6 +4,7 @@
 - `chapters` reads what chapters say of themselves and draws their map (`chart`);
 - `course` puts the chapters into the weeks of a course; `solutions` folds, opens or drops
   solutions;
+- `glossary` defines terms where chapters use them;
 - `search` collects the terms that the search page suggests;
 - `previews` draws a card for each chapter and lists the pages, once their address is known;
 - `api` prepares the docstrings of the helper package;
@@ -22,6 +23,7 @@ from . import (
     claims,
     course,
     figures,
+    glossary,
     guard,
     mathematics,
     pages,
@@ -40,6 +42,7 @@ def setup(app):
         course,
         claims,
         figures,
+        glossary,
         search,
         mathematics,
         pages,

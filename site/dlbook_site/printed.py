@@ -64,6 +64,8 @@ def prepare(name, text, names, site=""):
     article, key = soup.article, key_of(name)
     for each in article.select(DROPPED):
         each.decompose()
+    for term in article.select("a.term"):
+        term.unwrap()
     heading = article.find("h1")
     title = _words(heading)
     _gather_solutions(soup, article)

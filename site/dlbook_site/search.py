@@ -1,4 +1,4 @@
-"""Gives the search page the terms that the chapters define, in bold, to suggest from."""
+"""Gives the search page the terms to suggest from: the chapters' bold ones and the glossary's."""
 
 import json
 import os
@@ -41,8 +41,9 @@ def write(app, error):
     """Write ``_static/terms.js``."""
     if error is not None or app.builder.format != "html":
         return
-    found = getattr(app.env, "dlbook_terms", {}).values()
-    terms = sorted({term for terms in found for term in terms}, key=str.casefold)
+    found = {term for terms in getattr(app.env, "dlbook_terms", {}).values() for term in terms}
+    found |= {entry["forms"][0] for entry in getattr(app.env, "dlbook_glossary", [])}
+    terms = sorted(found, key=str.casefold)
     path = Path(app.outdir) / "_static" / "terms.js"
     fresh = path.with_suffix(".new")
     fresh.write_text(f"const TERMS = {json.dumps(terms, ensure_ascii=False)};\n", encoding="utf-8")

@@ -66,6 +66,9 @@ def deck(page):
     states = [script.string for script in soup.find_all("script", type=STATE)]
     for each in soup.select(NOT_SHOWN):
         each.decompose()
+    for term in soup.select("a.term"):
+        term.unwrap()
+    soup.smooth()  # sentences are looked for within one string
     maker = _Maker()
     maker.read(soup.article)
     maker.close()
