@@ -104,6 +104,14 @@
     if (section) seen.observe(section);
   }
 
+  // The contents of the page make way for notes in the margin that are on the screen
+  const notes = new Set();
+  const aside = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) notes[isIntersecting ? "add" : "delete"](target);
+    document.querySelector(".here")?.classList.toggle("behind", notes.size > 0);
+  });
+  for (const note of all(".margin")) aside.observe(note);
+
   // The definition of a term: on hover, on focus, at the first tap; Escape sends it away
   let term = null;
   let leaving = 0;

@@ -5,6 +5,7 @@
 - `course` puts the chapters into the weeks of a course; `solutions` folds, opens or drops
   solutions;
 - `glossary` defines terms where chapters use them;
+- `margin` sets notes beside the text;
 - `search` collects the terms that the search page suggests;
 - `previews` draws a card for each chapter and lists the pages, once their address is known;
 - `api` prepares the docstrings of the helper package;
@@ -25,6 +26,7 @@ from . import (
     figures,
     glossary,
     guard,
+    margin,
     mathematics,
     pages,
     previews,
@@ -43,6 +45,7 @@ def setup(app):
         claims,
         figures,
         glossary,
+        margin,
         search,
         mathematics,
         pages,
