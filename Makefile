@@ -48,8 +48,8 @@ notebooks: $(VENV)/installed ## write the .ipynb twins and the outputs they stor
 bench: $(VENV)/installed ## measure builds, pages, the engine and the kernels
 	@$(RUN) tools/bench.py $(JOBS_OPTION)
 
-home: $(VENV)/installed ## make the book live at URL=https://github.com/owner/name (empty: nowhere)
-	@$(RUN) tools/home.py $(if $(filter-out undefined,$(origin URL)),"$(URL)")
+home: $(VENV)/installed ## make the book live at URL=https://github.com/owner/name (empty: nowhere), HUB=https://…
+	@$(RUN) tools/home.py $(if $(filter-out undefined,$(origin URL)),"$(URL)") $(if $(HUB),--hub "$(HUB)")
 
 clean: ## remove everything built (not the environment)
 	rm -rf _build

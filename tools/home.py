@@ -3,7 +3,8 @@
 The one place that holds the address is `repository.url` in _config.yml; derived from it are the
 launch buttons, the set-up cell of every chapter and its twin, and the marked parts of README.md,
 CITATION.cff and pyproject.toml. An empty URL takes the book off again: no address is made up,
-because installing from a name that we do not own would be a security hole.
+because installing from a name that we do not own would be a security hole. With a HUB, each page
+also opens its notebook there, which nbgitpuller fetches from the repository.
 """
 
 import argparse
@@ -18,6 +19,7 @@ ADDRESS = re.compile(r"https://github\.com/([A-Za-z0-9][A-Za-z0-9-]{0,38})/([A-Z
 FIRST_CELL = re.compile(
     r"```\{code-cell\} ipython3\n:tags: \[remove-cell\]\n\n(.*?)\n```", re.DOTALL
 )
+HUB = re.compile(r"https://[A-Za-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~-]+)*")
 NOWHERE = (
     '    print("This book has no public home yet, so Colab cannot install its helper package.")'
 )
@@ -38,20 +40,33 @@ def parse_address(url):
     return match[1], match[2]
 
 
+def parse_hub(url, home):
+    """Address of a JupyterHub; the empty string for none.
+
+    Raises ValueError for what is no such address, and for a hub without a repository.
+    """
+    url = url.strip().rstrip("/")
+    if url and not HUB.fullmatch(url):
+        raise ValueError(f"HUB is {url!r}: expected https://hub.some.org, or nothing")
+    if url and not home:
+        raise ValueError("HUB is given without URL: a hub fetches the notebooks from there")
+    return url
+
+
 def setup_cell(home):
     """First code cell of every chapter."""
     install = f'    %pip install --quiet "dlbook @ git+https://github.com/{"/".join(home or ())}"'
     return f'import sys\n\nif "google.colab" in sys.modules:\n{install if home else NOWHERE}'
 
 
-def config_part(home):
+def config_part(home, hub):
     if not home:
         return 'repository:\n  url: ""\n'
     return (
         f"repository:\n  url: https://github.com/{home[0]}/{home[1]}\n  branch: {BRANCH}\n"
         "launch_buttons:\n  notebook_interface: jupyterlab\n"
         "  colab_url: https://colab.research.google.com\n"
-        "  binderhub_url: https://mybinder.org\n"
+        "  binderhub_url: https://mybinder.org\n" + (f"  jupyterhub_url: {hub}\n" if hub else "")
     )
 
 
@@ -98,7 +113,12 @@ MARKED = {  # file: what opens the part, what closes it, what stands between
 }
 
 
-def expected(book, home):
+def hub_of(book):
+    """The JupyterHub that _config.yml names, or the empty string."""
+    return (book.config.get("launch_buttons") or {}).get("jupyterhub_url") or ""
+
+
+def expected(book, home, hub):
     """What every file that names the home has to hold: a dictionary from path to text."""
     texts = {}
     for name, (start, end, part) in MARKED.items():
@@ -108,7 +128,8 @@ def expected(book, home):
             raise BookError(f"{name}: expected one {start.strip()!r} and one {end.strip()!r}")
         before, _, rest = text.partition(start)
         after = rest.partition(end)[2]
-        text = before + start + part(home) + end + after
+        between = part(home, hub) if part is config_part else part(home)
+        text = before + start + between + end + after
         if name == "_config.yml":
             base = site(home) if home else '""'
             text = re.sub(r"^  baseurl: .*$", lambda m, b=base: f"  baseurl: {b}", text, flags=re.M)
@@ -125,7 +146,8 @@ def expected(book, home):
 
 def check(book):
     """Files that are not as `repository.url` in _config.yml asks."""
-    texts = expected(book, parse_address(book.home))
+    home = parse_address(book.home)
+    texts = expected(book, home, parse_hub(hub_of(book), home))
     return [
         f"{path.relative_to(book.root)} is out of step with repository.url in _config.yml: "
         f'run `make home URL="{book.home}"`'
@@ -134,11 +156,12 @@ def check(book):
     ]
 
 
-def settle(root, url):
-    """Write `url` wherever it belongs; returns the files that changed."""
+def settle(root, url, hub=""):
+    """Write `url` and `hub` wherever they belong; returns the files that changed."""
     home = parse_address(url)
+    hub = parse_hub(hub, home)
     changed = []
-    for path, text in expected(Book(root), home).items():
+    for path, text in expected(Book(root), home, hub).items():
         if text != path.read_text("utf-8"):
             write_atomically(path, text)
             changed.append(path)
@@ -166,6 +189,7 @@ def rewrite_twins(book):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=__doc__)
     parser.add_argument("url", nargs="?", help='https://github.com/owner/name, or "" for nowhere')
+    parser.add_argument("--hub", default="", help="https://hub.some.org, a JupyterHub of your own")
     parser.add_argument("--check", action="store_true", help="only say what is out of step")
     parser.add_argument("--root", type=Path, default=ROOT, help="root of the book's repository")
     options = parser.parse_args(argv)
@@ -174,7 +198,7 @@ def main(argv=None):
             complaints = check(Book(options.root))
             print("\n".join(complaints) or "Everything agrees with repository.url in _config.yml.")
             sys.exit(1 if complaints else 0)
-        for path in settle(options.root, options.url):
+        for path in settle(options.root, options.url, options.hub):
             print(f"written: {path.relative_to(options.root.resolve())}")
     except (BookError, ValueError) as error:
         sys.exit(f"error: {error}")

@@ -1,8 +1,11 @@
 """The address of the book's home stands in one place, and can be set and taken back."""
 
+import shlex
+import subprocess
+
 import pytest
 import yaml
-from booklib import Book
+from booklib import ROOT, Book
 from home import check, parse_address, settle, setup_cell, site
 from made_up import cell, write_book
 
@@ -49,6 +52,39 @@ def test_launch_buttons_and_install_cell_name_the_repository(root):
     assert config["html"]["baseurl"] == "https://someone.github.io/a-book/"
     assert f"dlbook @ git+{URL}" in (root / "book" / "one.md").read_text()
     assert URL in (root / "CITATION.cff").read_text()
+
+
+def test_a_hub_is_set_kept_in_step_and_taken_back(root):
+    before = texts(root)
+    settle(root, URL, "https://hub.some-college.org/courses/")
+    launch = yaml.safe_load((root / "_config.yml").read_text())["launch_buttons"]
+    assert launch["jupyterhub_url"] == "https://hub.some-college.org/courses"
+    assert check(Book(root)) == []
+    settle(root, URL)
+    assert "hub" not in (root / "_config.yml").read_text().replace("github", "").replace(
+        "binderhub", ""
+    )
+    settle(root, "")
+    assert texts(root) == before
+
+
+@pytest.mark.parametrize("hub", ["http://hub.org", "hub.org", 'https://hub.org/"', "https://a b"])
+def test_other_hubs_are_refused(root, hub):
+    before = texts(root)
+    with pytest.raises(ValueError, match="expected https://hub"):
+        settle(root, URL, hub)
+    with pytest.raises(ValueError, match="without URL"):
+        settle(root, "", "https://hub.org")
+    assert texts(root) == before
+
+
+def test_make_hands_the_hub_on():
+    """What `make home` would run, and that without HUB there is none."""
+    make = ["make", "--dry-run", "--no-print-directory", "home", f"URL={URL}"]
+    for more, expected in (([], []), (["HUB=https://hub.org"], ["--hub", "https://hub.org"])):
+        said = subprocess.run([*make, *more], cwd=ROOT, capture_output=True, text=True, check=True)
+        (line,) = [each for each in said.stdout.splitlines() if "tools/home.py" in each]
+        assert shlex.split(line)[2:] == [URL, *expected]
 
 
 def test_without_a_home_no_address_is_named(root):
