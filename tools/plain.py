@@ -501,7 +501,7 @@ class Plain:
         book = self.index.book
         names = {chapter.name for chapter in book.chapters}
         file = f"{page}.ipynb" if page in names else f"{page}.md"
-        if book.home:
+        if book.home and self.solutions:  # the repository's notebooks have them
             branch = book.config["repository"].get("branch", "main")
             return f"[{text}]({book.home}/blob/{branch}/book/{file})"
         return f"[{text}]({os.path.relpath(file, os.path.dirname(self.page) or '.')})"

@@ -129,7 +129,9 @@ def furnish(app, pagename, templatename, context, doctree):
     baseurl = app.config.html_baseurl
     context["preview"] = f"{baseurl.rstrip('/')}/_static/preview.png" if baseurl else None
     context["preview_alt"] = "Tally strokes joined by arcs of attention"
-    context["launch_links"] = _launch_links(context.get("header_buttons", []))
+    # these open the repository's notebooks, which hold the solutions
+    closed = app.config.dlbook_solutions == "absent"
+    context["launch_links"] = [] if closed else _launch_links(context.get("header_buttons", []))
     twin = Path(app.srcdir) / f"{pagename}.ipynb"
     context["notebook"] = twin.name if doctree is not None and twin.exists() else None
 

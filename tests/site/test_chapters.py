@@ -1,8 +1,10 @@
 """What chapters say of themselves, and the map, lists and plans that are made of it."""
 
+import html
 import itertools
 import json
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from dlbook_site import chapters, chart, solutions
@@ -266,6 +268,47 @@ def test_absent_solutions_are_not_in_notebooks_that_are_copied(book):
     assert not (book.html / "book" / "one.ipynb").exists()
     solution(book, "hidden")
     assert (book.html / "book" / "one.ipynb").exists()
+
+
+LAUNCH = {
+    "repository_url": "https://github.com/someone/a-book",
+    "use_download_button": False,
+    "launch_buttons": {
+        "notebook_interface": "jupyterlab",
+        "colab_url": "https://colab.research.google.com",
+        "binderhub_url": "https://mybinder.org",
+        "jupyterhub_url": "https://hub.some-college.org",
+    },
+}
+
+
+def launched(book, choice):
+    """Addresses of the row of links at the top of a chapter whose book has a home and a hub."""
+    (book.html.parent / "book").mkdir(exist_ok=True)
+    (book.html.parent / "book" / "one.ipynb").write_text("{}")
+    made = book.html.parent / "jupyter_execute" / "book"  # what the theme expects of Jupyter Book
+    made.mkdir(parents=True, exist_ok=True)
+    for name in ("one", "two", "three"):
+        (made / f"{name}.ipynb").write_text("{}")
+    settings = {"html_theme": "sphinx_book_theme", "html_theme_options": LAUNCH}
+    book(settings | {"dlbook_solutions": choice}, **THREE)
+    row = re.search(r'<ul class="launch".*?</ul>', page(book, "one"), re.DOTALL)[0]
+    return [html.unescape(each) for each in re.findall(r'href="([^"]*)"', row)]
+
+
+def test_a_page_opens_its_notebook_where_the_book_says(book):
+    binder, hub, colab, own = launched(book, "hidden")
+    assert binder.startswith("https://mybinder.org/v2/gh/someone/a-book/")
+    assert colab.startswith("https://colab.research.google.com/github/someone/a-book/")
+    assert hub.startswith("https://hub.some-college.org/hub/user-redirect/git-pull?")
+    asked = parse_qs(urlsplit(hub).query)
+    assert asked["repo"] == ["https://github.com/someone/a-book"]
+    assert asked["urlpath"] == ["lab/tree/a-book/book/one.ipynb"]
+    assert own == "one.ipynb"
+
+
+def test_absent_solutions_are_not_a_click_away(book):
+    assert launched(book, "absent") == ["one.ipynb"]
 
 
 def test_what_solutions_can_be():

@@ -40,7 +40,7 @@ CASES = [
         "<details>\n<summary>Proof</summary>\n\nSo.\n\n</details>",
     ),
     ("```{dropdown} More\nText\n```", "<details>\n<summary>More</summary>\n\nText\n\n</details>"),
-    ("```{margin} Aside\nText\n```", "> **Aside.** Text"),
+    ("```{margin}\nText\n```", "> Text"),
     (
         "::::{note}\nOuter\n\n:::{tip}\nInner {sub}`2`\n:::\n::::",
         "> **Note.** Outer\n>\n> > **Tip.** Inner <sub>2</sub>",
@@ -183,6 +183,17 @@ def test_a_gated_solution_without_prose_is_announced(convert):
 def test_leftovers_are_seen(tmp_path, text):
     index = Index(Book(write_book(tmp_path, {})))
     assert leftovers(index, text)
+
+
+def test_links_of_notebooks_without_solutions_do_not_lead_to_the_repositorys(tmp_path):
+    root = write_book(tmp_path, {"one": "# One\n", "two": "# Two\n\n" + cell("x = 1")})
+    home = "https://github.com/someone/a-book"
+    (root / "_config.yml").write_text(f"repository:\n  url: {home}\n")
+    index = Index(Book(root))
+    with_them = Plain(index, "one").cell("See [](two.md).")
+    without = Plain(index, "one", solutions=False).cell("See [](two.md).")
+    assert with_them == f"See [Two]({home}/blob/main/book/two.ipynb)."
+    assert without == "See [Two](two.ipynb)."
 
 
 def test_numbers_of_equations_stand_within_the_formula():
