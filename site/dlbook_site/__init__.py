@@ -2,6 +2,7 @@
 
 - `claims` gathers what the chapters found out and fills the ledger;
 - `chapters` reads what chapters say of themselves and draws their map (`chart`);
+- `runs` says what it takes to run them;
 - `course` puts the chapters into the weeks of a course; `solutions` folds, opens or drops
   solutions;
 - `glossary` defines terms where chapters use them;
@@ -30,6 +31,7 @@ from . import (
     mathematics,
     pages,
     previews,
+    runs,
     search,
     solutions,
 )
@@ -42,6 +44,7 @@ def setup(app):
         solutions,
         chapters,
         course,
+        runs,
         claims,
         figures,
         glossary,
