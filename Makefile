@@ -27,7 +27,7 @@ help: ## this table
 book: $(VENV)/installed ## execute what changed and build the site in _build/html
 	@$(RUN) tools/build.py $(JOBS_OPTION)
 
-slides: book ## make a deck of each chapter, in _build/slides
+slides: book ## make a deck of each chapter, for the site: _build/html/slides
 	@$(RUN) tools/slides.py
 
 pdf: book ## print the whole book (needs Chromium): _build/from-counting-to-attention.pdf

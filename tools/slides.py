@@ -1,7 +1,8 @@
-"""Make a deck of slides of each chapter, out of the built site, in ``_build/slides``.
+"""Make a deck of slides of each chapter, out of the built site, in ``_build/html/slides``.
 
 Nothing is executed: run ``make slides``, or ``tools/build.py`` first. The decks need no network
-and no server.
+and no server. Each page gets a link to its deck. A later build writes the page anew where its
+chapter has changed, and so without the link, until the deck has been made anew as well.
 """
 
 import argparse
@@ -22,12 +23,14 @@ from dlbook_site.pages import POLICY, WIDGETS
 SITE = ROOT / "site"
 ASSETS = ("book.css", "slides.css", "slides.js", "theme.js", "widgets.js", "favicon.svg")
 DESIGN = "sphinx-design.min.css"
+LAUNCH = re.compile(r'(<ul class="launch"[^>]*>.*?)\n *</ul>', re.DOTALL)
+LINK = re.compile(r'\n *<li class="to-slides">.*?</li>')
 MATHEMATICS = re.compile(r'href="[./]*(_static/mathematics/[^"]+\.css)')
 
 
 def make(book, html=None, folder=None):
     """Write all decks and their list; the number of slides for each chapter's name."""
-    html, folder = html or book.build / "html", folder or book.build / "slides"
+    html, folder = html or book.build / "html", folder or book.build / "html" / "slides"
     read = {}
     for chapter in book.chapters:
         path = html / "book" / f"{chapter.name}.html"
@@ -48,7 +51,8 @@ def make(book, html=None, folder=None):
             page, slides, states = read[name]
             elements = [each for slide in slides for each in (*slide.blocks, *slide.notes)]
             headings = [each for slide in slides for each in slide.heading if each.name]
-            making.relink([*elements, *headings], name, ids, _address(book))
+            up = "../" * name.count("/")
+            making.relink([*elements, *headings], name, ids, f"{up}..")
             mathematics = MATHEMATICS.search(page)
             text = templates.get_template("deck.html").render(
                 book=title,
@@ -56,7 +60,7 @@ def make(book, html=None, folder=None):
                 title=slides[0].title,
                 slides=slides,
                 states=states,
-                up="../" * name.count("/"),
+                up=up,
                 policy=_policy(WIDGETS if states else {}),
                 mathematics=mathematics[1] if mathematics else None,
                 sheets=([DESIGN] if DESIGN in page else []) + ["book.css", "slides.css"],
@@ -85,8 +89,16 @@ def _policy(more):
     return "; ".join(f"{kind} {sources}" for kind, sources in (POLICY | more).items())
 
 
-def _address(book):
-    return book.config.get("html", {}).get("baseurl") or ""
+def link(html, names):
+    """Let the pages of the chapters lead to their decks."""
+    for name in names:
+        path = html / "book" / f"{name}.html"
+        up = "../" * (name.count("/") + 1)
+        item = f'\n      <li class="to-slides"><a href="{up}slides/{name}.html">Slides</a></li>'
+        old = path.read_text("utf-8")
+        new = LAUNCH.sub(rf"\g<1>{item}\n    </ul>", LINK.sub("", old), count=1)
+        if new != old:
+            write_atomically(path, new)
 
 
 def _copy_assets(html, folder):
@@ -109,11 +121,12 @@ def main(argv=None):
     try:
         with lock(book.build / "lock"):
             counts = make(book)
+            link(book.build / "html", counts)
     except BookError as error:
         sys.exit(f"error: {error}")
     for name, number in counts.items():
         print(f"  {number:4} slides  {name}")
-    print(f"\nThe slides: {book.build / 'slides' / 'index.html'}")
+    print(f"\nThe slides: {book.build / 'html' / 'slides' / 'index.html'}")
 
 
 if __name__ == "__main__":

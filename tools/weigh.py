@@ -51,9 +51,10 @@ def serve(folder):
 
 
 def pages(folder):
-    """Names of the site's pages, without the front door, which only leads on to the first one."""
+    """Names of the site's pages, without the slides and the front door, which only leads on."""
     found = (path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.html"))
-    return sorted(name for name in found if name != "index.html" and not name.startswith("_"))
+    others = ("_", "slides/")
+    return sorted(name for name in found if name != "index.html" and not name.startswith(others))
 
 
 def measure(folder, chromium=None, browser=None):

@@ -1,12 +1,14 @@
 """The decks of slides: what goes onto them, and how they are played."""
 
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import axe_playwright_python
 import pytest
 import slides as tool
 import weigh
 from booklib import Book
+from bs4 import BeautifulSoup
 from dlbook_site import guard
 from dlbook_site import slides as making
 
@@ -140,6 +142,23 @@ def test_links_stay_within_the_decks_or_go_to_the_site(link, site, expected):
         assert found["href"] == (f"https://book.test/book/{expected}" if site else expected)
 
 
+LISTED = (
+    '<main>\n<ul class="launch">\n  <li><a href="x.ipynb">x</a></li>\n</ul>\n<article></article>'
+)
+
+
+def test_a_page_leads_to_its_deck_once(tmp_path):
+    page = tmp_path / "book" / "learning" / "x.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(LISTED)
+    tool.link(tmp_path, ["learning/x"])
+    once = page.read_text()
+    assert once.count("Slides") == 1 and 'href="../../slides/learning/x.html"' in once
+    tool.link(tmp_path, ["learning/x"])
+    assert page.read_text() == once
+    assert tool.LINK.sub("", once).split() == LISTED.split()
+
+
 # --- the decks of the built site, in a browser ----------------------------------------------------
 @pytest.fixture(scope="module")
 def decks(site, tmp_path_factory):
@@ -173,6 +192,17 @@ def test_decks_stand_on_their_own_and_show_what_the_chapters_do(decks, site):
         claims = page.count("claim-statement"), slides.count("claim-statement")
         assert claims[0] == claims[1], name
         assert f"{name}.html" in (decks / "index.html").read_text("utf-8")
+
+
+def test_links_lead_to_other_slides_or_to_pages_of_the_site(decks, site):
+    for name in CHAPTERS:
+        deck = decks / f"{name}.html"
+        links = BeautifulSoup(deck.read_text("utf-8"), "html.parser").find_all("a", href=True)
+        paths = [unquote(urlsplit(link["href"]).path) for link in links if ":" not in link["href"]]
+        # the decks stand beside the book in the site
+        there = [(site / "slides" / name).parent / path for path in paths if path]
+        outside = {path.resolve() for path in there if "book" in path.parts}
+        assert outside and all(path.is_file() for path in outside)
 
 
 def test_keys_turn_the_slides(deck_page, wait_until):
