@@ -111,7 +111,10 @@ def fill(app, doctree, docname):
         group += [nodes.colspec(colwidth=width) for width in (26, 10, 18, 22, 24)]
         head = (nodes.entry("", nodes.paragraph("", text)) for text in HEADS)
         group += [nodes.thead("", nodes.row("", *head)), body]
-        where = f"The seconds were measured when this site was built: {machine()}."
+        where = (
+            "The seconds are those of the runs whose results this site shows, as a rule with other "
+            f"chapters running beside them. The machine: {machine()}."
+        )
         node.replace_self(
             [nodes.table("", group, classes=["chapter-runs"]), nodes.paragraph("", where)]
         )
