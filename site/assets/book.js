@@ -62,30 +62,45 @@
     }
   }
 
-  // What scrolls in its own box can be reached by keyboard
-  const boxes = "pre, .pst-scrollable-table-container, .math, .cell_output > .output, .dlbook-plot";
-  const reach = () => {
+  // What scrolls in its own box can be reached by keyboard. Only what is near is measured, since
+  // the browser lays out the other sections later.
+  const boxes = ":is(pre, .pst-scrollable-table-container, .math, .cell_output > .output, .dlbook-plot)";
+  const within = (selector, parts) => parts.flatMap((part) => [...(part.matches(selector) ? [part] : []), ...all(selector, part)]);
+  const reach = (parts) => {
     // a formula in the text that is wider than the column gets a line, and a box, of its own
-    const formulas = all("span.math");
+    const formulas = within("span.math", parts);
     for (const formula of formulas) formula.classList.remove("wide");
     const room = (formula) => formula.closest("p, li, dd, td, div").clientWidth;
     for (const formula of formulas.filter((each) => each.offsetWidth > room(each))) formula.classList.add("wide");
     const scrolls = (box) => box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
-    const scrolling = new Set(all(boxes).filter(scrolls));
-    for (const box of all(boxes)) {
+    const scrolling = new Set(within(boxes, parts).filter(scrolls));
+    for (const box of within(boxes, parts)) {
       if (scrolling.has(box)) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
   };
+  const parts = all("article > section > *");
+  const close = new Set(parts.filter((part) => part.tagName !== "SECTION")); // what comes first, at once
   let frame = 0;
   const later = () => {
     cancelAnimationFrame(frame);
-    frame = requestAnimationFrame(reach);
+    frame = requestAnimationFrame(() => reach([...close]));
   };
   addEventListener("resize", later);
   addEventListener("load", later);
   new MutationObserver(later).observe(document.querySelector("main"), { childList: true, subtree: true });
-  reach();
+  reach([...close]);
+  const approach = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (isIntersecting) close.add(target);
+        else close.delete(target);
+      }
+      reach(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target));
+    },
+    { rootMargin: "100% 0px" },
+  );
+  for (const part of parts) approach.observe(part);
 
   // Where the reader is, in the contents of the page
   const links = new Map(all(".here a").map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
