@@ -38,7 +38,9 @@ def assemble(book, numbers=None):
         path = html / "book" / f"{name}.html"
         if not path.exists():
             raise BookError(f"{path} is not there: run `make book` first")
-        pages[name] = printed.prepare(name, path.read_text("utf-8"), names, site)
+        text = path.read_text("utf-8")
+        text = re.sub(r'"[./]*_static/rasters/', '"../html/_static/rasters/', text)
+        pages[name] = printed.prepare(name, text, names, site)
         key = pages[name].key
         rules = html / "_static" / "mathematics" / f"book-{key}.css"
         if rules.exists():
@@ -46,7 +48,8 @@ def assemble(book, numbers=None):
             text = text.replace('url("fonts', 'url("../html/_static/mathematics/fonts')
             write_atomically(folder / f"{key}.css", text)
             formulas.append(f"{key}.css")
-    write_atomically(folder / "print.css", (ROOT / "site/assets/print.css").read_text("utf-8"))
+    for sheet in ("book.css", "print.css"):
+        write_atomically(folder / sheet, (ROOT / "site/assets" / sheet).read_text("utf-8"))
     design = "../html/_static/sphinx-design.min.css"
     return printed.assemble(
         book.config.get("title", ""),
@@ -54,7 +57,7 @@ def assemble(book, numbers=None):
         str(book.config.get("copyright", "")),
         book.parts,
         pages,
-        [design, "../html/_static/book.css", *formulas, "print.css"],
+        [design, "book.css", *formulas, "print.css"],
         ["../html/_static/widgets.js"],
         numbers,
     )

@@ -118,7 +118,7 @@ def _name_apart(article, name, key, names, site):
         for kind, value in list(attributes.items()):
             if isinstance(value, str) and "url(#" in value:
                 attributes[kind] = IN_FILE.sub(rf"url(#{key}--\1)", value)
-            if kind in ("href", "xlink:href"):
+            if kind in ("href", "xlink:href") and each.name != "image":
                 new = _address(value, name, names, site)
                 if new is not None:
                     attributes[kind] = new

@@ -311,7 +311,7 @@ def _text(parts):
 
 
 def relink(elements, here, decks, site):
-    """Let links lead within the decks, or to the published site, or nowhere.
+    """Let links lead within the decks, or to the published site, or nowhere; images to their files.
 
     Parameters
     ----------
@@ -324,6 +324,8 @@ def relink(elements, here, decks, site):
         Address of the published site, or the empty string.
     """
     for element in elements:
+        for image in element.find_all("image", href=True):
+            image["href"] = image["href"].removeprefix("../")  # decks have no folder "book"
         for link in element.find_all("a", href=True):
             parts = urlsplit(link["href"])
             if parts.scheme or parts.netloc:
