@@ -17,15 +17,15 @@ from jinja2 import Environment, FileSystemLoader
 
 sys.path.insert(0, str(ROOT / "site"))
 
+from dlbook_site import drawings, mathematics
 from dlbook_site import slides as making
-from dlbook_site.pages import POLICY, WIDGETS
+from dlbook_site.pages import WIDGETS, policy
 
 SITE = ROOT / "site"
 ASSETS = ("book.css", "slides.css", "slides.js", "theme.js", "widgets.js", "favicon.svg")
 DESIGN = "sphinx-design.min.css"
 LAUNCH = re.compile(r'(<ul class="launch"[^>]*>.*?)\n *</ul>', re.DOTALL)
 LINK = re.compile(r'\n *<li class="to-slides">.*?</li>')
-MATHEMATICS = re.compile(r'href="[./]*(_static/mathematics/[^"]+\.css)')
 
 
 def make(book, html=None, folder=None):
@@ -53,7 +53,7 @@ def make(book, html=None, folder=None):
             headings = [each for slide in slides for each in slide.heading if each.name]
             up = "../" * name.count("/")
             making.relink([*elements, *headings], name, ids, f"{up}..")
-            mathematics = MATHEMATICS.search(page)
+            sheet = f"_static/{mathematics.FOLDER}/book-{name.replace('/', '-')}.css"
             text = templates.get_template("deck.html").render(
                 book=title,
                 part=caption,
@@ -61,8 +61,8 @@ def make(book, html=None, folder=None):
                 slides=slides,
                 states=states,
                 up=up,
-                policy=_policy(WIDGETS if states else {}),
-                mathematics=mathematics[1] if mathematics else None,
+                policy=policy(*([WIDGETS] if states else [])),
+                mathematics=sheet if (html / sheet).exists() else None,
                 sheets=([DESIGN] if DESIGN in page else []) + ["book.css", "slides.css"],
             )
             write_atomically(fresh / f"{name}.html", text)
@@ -70,7 +70,7 @@ def make(book, html=None, folder=None):
         if listed:
             parts.append((caption, listed))
     text = templates.get_template("decks.html").render(
-        book=title, parts=parts, policy=_policy({}), sheets=["book.css", "slides.css"]
+        book=title, parts=parts, policy=policy(), sheets=["book.css", "slides.css"]
     )
     write_atomically(fresh / "index.html", text)
     shutil.rmtree(folder, ignore_errors=True)
@@ -83,10 +83,6 @@ def _ids(slides):
     for element in [each for slide in slides for each in (*slide.blocks, *slide.notes)]:
         found |= {each["id"] for each in [element, *element.find_all(id=True)] if each.get("id")}
     return found
-
-
-def _policy(more):
-    return "; ".join(f"{kind} {sources}" for kind, sources in (POLICY | more).items())
 
 
 def link(html, names):
@@ -106,7 +102,7 @@ def _copy_assets(html, folder):
     static.mkdir(parents=True)
     for name in ASSETS:
         shutil.copy2(SITE / "assets" / name, static / name)
-    for name in ("mathematics", DESIGN):
+    for name in (mathematics.FOLDER, drawings.FOLDER, DESIGN):
         source = html / "_static" / name
         if source.is_dir():
             shutil.copytree(source, static / name)

@@ -11,6 +11,7 @@
 - `previews` draws a card for each chapter and lists the pages, once their address is known;
 - `api` prepares the docstrings of the helper package;
 - `figures` shows what the benchmark of the kernels has measured;
+- `drawings` makes figures light;
 - `mathematics` typesets the formulas;
 - `pages` gives each page what it needs and nothing else;
 - `guard` refuses a site that would ask a third party for anything or show a dead widget.
@@ -24,6 +25,7 @@ from . import (
     chapters,
     claims,
     course,
+    drawings,
     figures,
     glossary,
     guard,
@@ -50,6 +52,7 @@ def setup(app):
         glossary,
         margin,
         search,
+        drawings,
         mathematics,
         pages,
         previews,

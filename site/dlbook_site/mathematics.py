@@ -1,18 +1,21 @@
 """Typesets formulas when the site is built, so that pages need no script for them.
 
 MathJax, from the package sphinx-mathjax-offline, runs in a JavaScript engine inside of Python. A
-page gets its formulas as HTML, with MathML for screen readers, and a style sheet of the glyphs that
-it uses; attributes ``style`` become rules of that sheet, as strict pages want it.
+page gets its formulas as HTML, with MathML for screen readers, and a style sheet and fonts of the
+glyphs that it uses; attributes ``style`` become rules of that sheet, as strict pages want it.
 """
 
+import hashlib
+import io
 import json
-import os
 import re
-import shutil
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
+from fontTools import subset
+from fontTools.ttLib import TTFont
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
@@ -55,6 +58,13 @@ function takeSheet() {
 """
 STYLE = re.compile(r' style="([^"]*)"')
 ERROR = re.compile(r'data-mjx-error="([^"]*)"')
+FACE = re.compile(
+    r'@font-face [^{]*\{\s*font-family: ([\w-]+);\s*src: url\("fonts/([^"]+)"\)[^}]*\}\s*'
+)
+FAMILIES = re.compile(r"^([^\s@{}][^@{}]*) \{\s*font-family: ([^;!]+)", re.MULTILINE)
+CONTENT = re.compile(r'content: "((?:[^"\\]|\\.)*)"')
+ESCAPED = re.compile(r"\\(?:([0-9A-Fa-f]{1,6}) ?|(.))")
+NO_WIDTH = "MJXZERO"  # the first family of all: it has no glyph to show, its height counts
 
 
 class Typesetter:
@@ -171,29 +181,83 @@ def _aligned(node):
 
 
 def add_sheet(app, pagename, templatename, context, doctree):
-    """Write the style sheet of a page that has formulas, and name it in the page."""
+    """Give a page that has formulas their style sheet, and write it, for slides and for print."""
     context["mathematics"] = None
-    sheet = typesetter.take_sheet() if "<mjx-container" in context.get("body", "") else None
+    body = context.get("body", "")
+    sheet = typesetter.take_sheet() if "<mjx-container" in body else None
     if sheet:
-        name = f"{pagename.replace('/', '-')}.css"
-        path = Path(app.outdir) / "_static" / FOLDER / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(sheet, encoding="utf-8")
-        context["mathematics"] = f"_static/{FOLDER}/{name}"
+        folder = Path(app.outdir) / "_static" / FOLDER
+        (folder / "fonts").mkdir(parents=True, exist_ok=True)
+        context["mathematics"] = _with_fonts(sheet, body, folder / "fonts")
+        (folder / _sheet_of(pagename)).write_text(context["mathematics"], encoding="utf-8")
 
 
-def copy_fonts(app, error):
-    """Copy MathJax's fonts into the site."""
-    target = Path(app.outdir) / "_static" / FOLDER / "fonts"
-    if error is not None or app.builder.format != "html" or target.exists():
+def _sheet_of(pagename):
+    return f"{pagename.replace('/', '-')}.css"
+
+
+def _with_fonts(sheet, body, folder):
+    """The sheet with fonts that hold its glyphs and no more, for the families that `body` uses."""
+    characters = "".join(sorted(set("".join(map(_unescaped, CONTENT.findall(sheet))))))
+    used = set(re.findall(r"\b(?:MJX-)?TEX(?:-\w+)?\b", body))
+    families = set()
+    for selector, names in FAMILIES.findall(sheet):
+        if not selector.startswith(".") or selector[1:] in used:
+            families.update(names.replace(" ", "").split(","))
+
+    def face(match):
+        family, name = match.groups()
+        data = _font(name, None if family == NO_WIDTH else characters)
+        if family not in families or data is None:
+            return ""
+        name = f"{Path(name).stem}-{hashlib.sha256(data).hexdigest()[:8]}.woff"
+        (folder / name).write_bytes(data)
+        return match[0].replace(match[2], name)
+
+    return FACE.sub(face, sheet)
+
+
+def _unescaped(text):
+    """What a string of CSS stands for."""
+    return ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[2], text)
+
+
+@cache
+def _font(name, characters):
+    """One of MathJax's fonts, of these characters only unless None; None if it has none of them."""
+    path = _mathjax() / "output" / "chtml" / "fonts" / "woff-v2" / name
+    if characters is None:
+        return path.read_bytes()
+    font = TTFont(path)
+    if not set(map(ord, characters)) & set(font.getBestCmap()):
+        return None
+    options = subset.Options(flavor="woff", hinting=False, layout_features=[], name_IDs=[])
+    options.drop_tables += ["FFTM"]
+    cut = subset.Subsetter(options)
+    cut.populate(text=characters)
+    cut.subset(font)
+    buffer = io.BytesIO()
+    subset.save_font(font, buffer, options)
+    return buffer.getvalue()
+
+
+def prune(app, error):
+    """Remove sheets and fonts of pages that are gone or have changed since."""
+    if error is not None or app.builder.format != "html":
         return
-    fresh = target.with_name("fonts.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(_mathjax() / "output" / "chtml" / "fonts" / "woff-v2", fresh)
-    os.replace(fresh, target)
+    folder, fonts = Path(app.outdir) / "_static" / FOLDER, set()
+    sheets = set(map(_sheet_of, app.env.found_docs))
+    for path in folder.glob("*.css"):
+        if path.name in sheets:
+            fonts |= {name for _, name in FACE.findall(path.read_text(encoding="utf-8"))}
+        else:
+            path.unlink()
+    for path in (folder / "fonts").glob("*"):
+        if path.name not in fonts:
+            path.unlink()
 
 
 def setup(app):
     app.add_html_math_renderer("typeset", (visit_inline, None), (visit_block, None))
     app.connect("html-page-context", add_sheet)
-    app.connect("build-finished", copy_fonts)
+    app.connect("build-finished", prune)

@@ -4,6 +4,7 @@ The theme supplies contents and launch buttons; the templates, style sheet and s
 are the book's own.
 """
 
+import base64
 import hashlib
 import html
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from docutils import nodes
 from markupsafe import Markup
 
+from .mathematics import FOLDER
 from .solutions import is_solution
 
 #: What of Sphinx's own scripts the search page needs.
@@ -20,7 +22,6 @@ SEARCH = ("documentation_options.js", "doctools.js", "sphinx_highlight.js")
 #: All of ``_static`` that the pages use: the rest, of themes and extensions, is removed again.
 KEPT = {
     *SEARCH,
-    "book.css",
     "book.js",
     "design-tabs.js",
     "favicon.png",
@@ -30,11 +31,11 @@ KEPT = {
     "mathematics",
     "preview.png",
     "previews",
+    "rasters",
     "search.js",
     "searchtools.js",
     "sphinx-design.min.css",
     "terms.js",
-    "theme.js",
     "widgets.js",
 }
 # Tokens of code that look like plain text: in these pages that is most of them.
@@ -53,11 +54,12 @@ POLICY = {
     "default-src": "'self'",
     "img-src": "'self' data:",  # the notebooks' raster images stand in the page
     "script-src": "'self'",
+    "style-src": "'self'",
     "object-src": "'none'",
     "base-uri": "'none'",
 }
 #: A widget's module stands in the page as text; it is imported from an address made of that text.
-WIDGETS = {"script-src": "'self' blob:"}
+WIDGETS = {"script-src": ("blob:",)}
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
 
@@ -119,8 +121,18 @@ def furnish(app, pagename, templatename, context, doctree):
     ]
     context["widget_states"] = [script.attributes["body"] for script in states if widgets]
     context["has_widgets"] = widgets
-    policy = POLICY | (WIDGETS if widgets else {})
-    context["policy"] = "; ".join(f"{kind} {sources}" for kind, sources in policy.items())
+    # What a page needs before it can be drawn stands in it: a request less, and the first lines
+    # are there as soon as the page is.
+    theme = (ASSETS / "theme.js").read_text(encoding="utf-8")
+    styles = [(ASSETS / "book.css").read_text(encoding="utf-8")]
+    if context["mathematics"]:
+        place = context["pathto"](f"_static/{FOLDER}/", resource=True)
+        styles.insert(0, context["mathematics"].replace('url("fonts/', f'url("{place}fonts/'))
+    context["theme"], context["styles"] = Markup(theme), [Markup(style) for style in styles]
+    context["policy"] = policy(
+        *([WIDGETS] if widgets else []),
+        {"script-src": [_allowed(theme)], "style-src": map(_allowed, styles)},
+    )
 
     if "body" in context:
         context["body"] = _mend(context["body"])
@@ -134,6 +146,20 @@ def furnish(app, pagename, templatename, context, doctree):
     context["launch_links"] = [] if closed else _launch_links(context.get("header_buttons", []))
     twin = Path(app.srcdir) / f"{pagename}.ipynb"
     context["notebook"] = twin.name if doctree is not None and twin.exists() else None
+
+
+def policy(*more):
+    """The Content-Security-Policy of a page, with sources added to some kinds of it."""
+    kinds = {kind: [sources] for kind, sources in POLICY.items()}
+    for each in more:
+        for kind, sources in each.items():
+            kinds[kind] += sources
+    return "; ".join(f"{kind} {' '.join(sources)}" for kind, sources in kinds.items())
+
+
+def _allowed(text):
+    """The source by which a policy lets this very text stand in a page."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _version():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dlbook_site import guard
+from fontTools.ttLib import TTFont
 from sphinx.errors import ExtensionError
 
 SITE = Path(guard.__file__).parents[1]
@@ -126,11 +127,30 @@ def test_formulas_are_set_when_the_site_is_built(book):
     assert re.search(r'class="math"[^>]*id="equation-eq-half".*?<span class="eqno">\(1\)', text)
     assert " style=" not in text.split("<article>")[1].split("</article>")[0]
     sheet = book.html / "_static" / "mathematics" / "book-one.css"
-    assert "_static/mathematics/book-one.css" in text and "mathematics" not in page(book, "index")
     glyphs = sheet.read_text(encoding="utf-8")
+    assert "MJXTEX" not in page(book, "index")
+    inlined = glyphs.replace('url("fonts/', 'url("../_static/mathematics/fonts/')
+    assert f"<style>{inlined}</style>" in text
     assert "mjx-c.mjx-c1D6FC" in glyphs and "1D6FD" not in glyphs  # α but no β
     for font in re.findall(r'url\("?([^")]+)', glyphs):
         assert (sheet.parent / font).exists()
+
+
+def test_fonts_hold_the_glyphs_of_their_page(book):
+    book(one="# One\n\n$\\alpha + \\mathbb{R}$\n", claims="")
+    folder = book.html / "_static" / "mathematics"
+    fonts = re.findall(
+        r'font-family: ([\w-]+);\s*src: url\("([^"]+)', (folder / "book-one.css").read_text("utf-8")
+    )
+    held = {family: set(TTFont(folder / name).getBestCmap()) for family, name in fonts}
+    assert held["MJXTEX"] == {ord("+"), ord("R")}  # its own R comes with that of the double strokes
+    assert held["MJXTEX-I"] == {ord("α"), ord("R")}
+    assert ord("R") in held["MJXTEX-A"] and "MJXTEX-FR" not in held
+    first = {path.name for path in (folder / "fonts").iterdir()}
+    book(one="# One\n\n$\\alpha$\n", claims="")
+    assert {path.name for path in (folder / "fonts").iterdir()} & first == {
+        name.removeprefix("fonts/") for family, name in fonts if family == "MJXZERO"
+    }
 
 
 def test_pages_do_not_share_their_formulas(book):
