@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from booklib import ROOT, Book, write_atomically
+from lighthouse import judge
 from weigh import measure
 
 LEFT_OUT = shutil.ignore_patterns(
@@ -79,6 +80,14 @@ def pages(root, jobs):
     ]
 
 
+def marks(root, jobs):
+    """What Lighthouse says of each page, on a simulated telephone."""
+    try:
+        return list(judge(root / "_build" / "html"))
+    except (FileNotFoundError, RuntimeError) as error:
+        return [{"left out": str(error)}]
+
+
 def engine(root, jobs):
     """dlbook.autodiff against PyTorch and others, in a process of its own: one thread each."""
     output = root / "_build" / "engine.json"
@@ -101,7 +110,13 @@ def kernels(root, jobs):
     return {title: rows for title, rows in tables.items() if rows}
 
 
-BENCHMARKS = {"Builds": builds, "Pages": pages, "Engine": engine, "Kernels": kernels}
+BENCHMARKS = {
+    "Builds": builds,
+    "Pages": pages,
+    "Lighthouse": marks,
+    "Engine": engine,
+    "Kernels": kernels,
+}
 
 
 def table(rows):

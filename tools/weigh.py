@@ -23,7 +23,7 @@ FLAGS = [
     # nothing but this machine has an address
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
-COMPRESSED_ALREADY = (".png", ".woff", ".woff2", ".jpg", ".gif")
+COMPRESSED_ALREADY = (".png", ".woff", ".woff2", ".jpg", ".gif", ".webp")
 
 
 def find_chromium():
@@ -38,10 +38,29 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class _Compressing(_Quiet):
+    """Sends what is text compressed, and keeps connections, as hosts of sites do."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if not path.is_file() or path.name.endswith(COMPRESSED_ALREADY):
+            super().do_GET()
+            return
+        body = gzip.compress(path.read_bytes(), compresslevel=6)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 @contextlib.contextmanager
-def serve(folder):
+def serve(folder, compressed=False):
     """Serve a folder on this machine while the context lasts; gives the address."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+    handler = functools.partial(_Compressing if compressed else _Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -1,12 +1,14 @@
 """The built site in a browser: self-contained, quiet, accessible, alive, light."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import quote
 
 import axe_playwright_python
 import pytest
 import weigh
+from fontTools.ttLib import TTFont
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("DLBOOK_SITE", ROOT / "_build" / "html"))
@@ -91,11 +93,45 @@ def test_first_load_is_light(site, browser):
     weights = weigh.measure(site, browser=browser)
     heavy = {}
     for name, weight in weights.items():
-        # two chapters hold photographs; most pages with formulas stay below 300 kB
-        limit = 430_000 if weight["mathematics"] else 100_000
+        limit = 300_000 if weight["mathematics"] else 100_000
         if weight["bytes"] > limit or weight["requests"] > 20:
             heavy[name] = weight
     assert heavy == {}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(page, address, site, name):
+    sheet = site / "_static" / "mathematics" / name.replace("/", "-").replace(".html", ".css")
+    if not sheet.exists():
+        return
+    fonts = re.findall(r'font-family: ([\w-]+);\s*src: url\("([^"]+)', sheet.read_text("utf-8"))
+    held = {family: TTFont(sheet.parent / font).getBestCmap().keys() for family, font in fonts}
+    page.goto(f"{address}/{name}", wait_until="load")
+    glyphs = page.evaluate(
+        """() => [...document.querySelectorAll("mjx-c")]
+          .map((each) => getComputedStyle(each, "::before"))
+          .map(({ fontFamily, content }) => [fontFamily, content.slice(1, -1)])"""
+    )
+    shown = {(families, glyph) for families, text in glyphs for glyph in text}
+    assert shown
+    lost = [
+        (families, glyph)
+        for families, glyph in shown
+        if not any(ord(glyph) in held.get(family, ()) for family in families.split(", "))
+    ]
+    assert lost == []
+
+
+def test_a_link_into_a_chapter_arrives(page, address):
+    """Sections are laid out when they come near, so those above have no height yet."""
+    page.goto(f"{address}/book/learning/linear-regression.html#further-reading")
+    heading = page.locator("#further-reading > h2")
+    for _ in range(2):
+        assert 0 < heading.bounding_box()["y"] < 300
+        page.locator(".here a", has_text="Exercises").click()
+        assert 0 < page.locator("#exercises > h2").bounding_box()["y"] < 300
+        page.locator(".here a", has_text="Further reading").click()
+    assert page.troubles == []
 
 
 def test_search_finds_a_word_of_a_chapter(page, address):
