@@ -53,7 +53,8 @@
 
   // The lines below a result: from the text itself, and where the symbol stands that was asked for
   const text = Search.htmlToText;
-  const aside = /<(ul class="launch"|div class="definitions"|nav class="(?:leads|turn)")[^]*?<\/(?:ul|div|nav)>/g;
+  const aside =
+    /<(?:ul class="launch"|div class="definitions"|nav class="(?:leads|turn)"|style)[^]*?<\/(?:ul|div|nav|style)>/g;
   Search.htmlToText = (page, anchor) => text(page.replace(aside, ""), anchor);
   const summary = Search.makeSearchSummary;
   let asked = [];
