@@ -5,6 +5,7 @@ page gets its formulas as HTML, with MathML for screen readers, and a style shee
 glyphs that it uses; attributes ``style`` become rules of that sheet, as strict pages want it.
 """
 
+import base64
 import hashlib
 import io
 import json
@@ -64,7 +65,9 @@ FACE = re.compile(
 FAMILIES = re.compile(r"^([^\s@{}][^@{}]*) \{\s*font-family: ([^;!]+)", re.MULTILINE)
 CONTENT = re.compile(r'content: "((?:[^"\\]|\\.)*)"')
 ESCAPED = re.compile(r"\\(?:([0-9A-Fa-f]{1,6}) ?|(.))")
-NO_WIDTH = "MJXZERO"  # the first family of all: it has no glyph to show, its height counts
+# The first family of all has no glyph to show; its height is that of lines with formulas. It stands
+# in the sheet itself, or lines would move when it comes.
+NO_WIDTH = "MJXZERO"
 
 
 class Typesetter:
@@ -207,9 +210,12 @@ def _with_fonts(sheet, body, folder):
 
     def face(match):
         family, name = match.groups()
-        data = _font(name, None if family == NO_WIDTH else characters)
+        data = _font(name, "\ueffc" if family == NO_WIDTH else characters)
         if family not in families or data is None:
             return ""
+        if family == NO_WIDTH:
+            data = base64.b64encode(data).decode()
+            return match[0].replace(f"fonts/{match[2]}", f"data:font/woff;base64,{data}")
         name = f"{Path(name).stem}-{hashlib.sha256(data).hexdigest()[:8]}.woff"
         (folder / name).write_bytes(data)
         return match[0].replace(match[2], name)
@@ -224,11 +230,8 @@ def _unescaped(text):
 
 @cache
 def _font(name, characters):
-    """One of MathJax's fonts, of these characters only unless None; None if it has none of them."""
-    path = _mathjax() / "output" / "chtml" / "fonts" / "woff-v2" / name
-    if characters is None:
-        return path.read_bytes()
-    font = TTFont(path)
+    """One of MathJax's fonts with these characters only; None if it has none of them."""
+    font = TTFont(_mathjax() / "output" / "chtml" / "fonts" / "woff-v2" / name)
     if not set(map(ord, characters)) & set(font.getBestCmap()):
         return None
     options = subset.Options(flavor="woff", hinting=False, layout_features=[], name_IDs=[])

@@ -55,6 +55,7 @@ POLICY = {
     "img-src": "'self' data:",  # the notebooks' raster images stand in the page
     "script-src": "'self'",
     "style-src": "'self'",
+    "font-src": "'self' data:",  # as does the smallest font of formulas
     "object-src": "'none'",
     "base-uri": "'none'",
 }

@@ -103,7 +103,9 @@ def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(page, address, site
     sheet = site / "_static" / "mathematics" / name.replace("/", "-").replace(".html", ".css")
     if not sheet.exists():
         return
-    fonts = re.findall(r'font-family: ([\w-]+);\s*src: url\("([^"]+)', sheet.read_text("utf-8"))
+    fonts = re.findall(
+        r'font-family: ([\w-]+);\s*src: url\("(fonts/[^"]+)', sheet.read_text("utf-8")
+    )
     held = {family: TTFont(sheet.parent / font).getBestCmap().keys() for family, font in fonts}
     page.goto(f"{address}/{name}", wait_until="load")
     glyphs = page.evaluate(
