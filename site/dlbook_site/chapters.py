@@ -121,6 +121,8 @@ def _promise(doctree):
                 if stop or text.endswith("."):
                     return found
             elif begun:
+                if not text:  # the words of such a link come too late for the cover
+                    _warn("a link in the sentence 'By the end you can …' has no text", child)
                 kept = isinstance(child, nodes.math | nodes.literal | nodes.emphasis)
                 found.append(child.deepcopy() if kept else nodes.Text(text))
         return found

@@ -155,6 +155,12 @@ def test_a_chapter_cannot_need_what_comes_after_it(book):
     assert "'book/two', which comes after it" in book(**files)
 
 
+def test_what_a_chapter_promises_is_told_in_words(book):
+    promise = "By the end you can leave the sums of [](two.md) to others."
+    files = {**THREE, "one": chapter("Page one", promise=promise)}
+    assert "a link in the sentence 'By the end you can …' has no text" in book(**files)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
