@@ -162,7 +162,8 @@ def test_a_definition_shows_on_hover_stays_under_the_pointer_and_goes(page, term
     assert shown(page) == []
 
 
-def test_a_definition_shows_on_focus_and_describes_its_term(page, term):
+def test_a_definition_shows_on_focus_and_describes_its_term(page, term, scroll_through):
+    scroll_through(page)  # the page reacts to its width where the reader is
     term.focus()
     (text,) = shown(page)
     described = page.evaluate(
