@@ -1,4 +1,4 @@
-"""Weights of models that a chapter trains for seconds, after they were trained for longer.
+"""Weights of models that take longer to train than a chapter may run.
 
 The chapter builds the model and shows the cells that train it; ``tools/pretrain.py`` runs the same
 cells on more sentences and writes the safetensors files that are kept here: numbers and no code.
@@ -26,8 +26,8 @@ def weights(name):
     Parameters
     ----------
     name : str
-        "fragment-next-word" or "fragment-masked-word": the decoder and the encoder of the chapter
-        on Transformers.
+        "fragment-next-word" or "fragment-masked-word": the larger decoder and encoder of the
+        chapter on Transformers.
 
     Returns
     -------
