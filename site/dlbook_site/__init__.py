@@ -16,8 +16,9 @@
 - `pages` gives each page what it needs and nothing else;
 - `guard` refuses a site that would ask a third party for anything or show a dead widget.
 
-Two modules work on finished pages, for ``tools/slides.py`` and ``tools/pdf.py``: `slides` makes
-decks, `printed` one page of the whole book.
+`tables` builds the tables of several of these. Two modules work on finished pages, for
+``tools/slides.py`` and ``tools/pdf.py``: `slides` makes decks, `printed` one page of the whole
+book.
 """
 
 from . import (

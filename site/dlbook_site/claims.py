@@ -19,6 +19,8 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from . import tables
+
 #: Verdicts in the order of the tally, each with its symbol and the class that styles it.
 VERDICTS = {
     "holds": ("✓", "holds"),
@@ -297,12 +299,7 @@ def _plural(verdict, count):
 
 def _table(app, docname, claims):
     heads = ("Verdict", "Claim", "Evidence", "Deck")
-    table = nodes.table(classes=["claims-ledger"])
-    group = nodes.tgroup(cols=len(heads))
-    group += [nodes.colspec(colwidth=width) for width in (14, 40, 38, 8)]
-    head = nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in heads))
-    group += nodes.thead("", head)
-    body = nodes.tbody()
+    rows = []
     for claim in claims:
         symbol, style = VERDICTS.get(claim["verdict"], ("?", "waits"))
         page = app.builder.get_relative_uri(docname, claim["docname"])
@@ -311,19 +308,15 @@ def _table(app, docname, claims):
         statement = nodes.paragraph("", "", *_inline(claim["statement"]))
         source = nodes.paragraph(classes=["claim-source"])
         source += _link(title, f"{page}#claim-{claim['id']}")
-        row = nodes.row(
-            "",
-            nodes.entry("", nodes.paragraph("", "", verdict)),
-            nodes.entry("", statement, source),
-            nodes.entry("", nodes.paragraph("", claim["evidence"])),
-            nodes.entry("", nodes.paragraph("", claim["deck"])),
-            classes=[f"dlbook-{style}"],
-            ids=[f"ledger-{claim['id']}"],
-        )
-        body += row
-    group += body
-    table += group
-    return table
+        cells = [
+            [nodes.paragraph("", "", verdict)],
+            [statement, source],
+            tables.text(claim["evidence"]),
+            tables.text(claim["deck"]),
+        ]
+        place = f"ledger-{claim['id']}"
+        rows.append(tables.row(cells, classes=[f"dlbook-{style}"], ids=[place]))
+    return tables.table("claims-ledger", heads, rows, widths=(14, 40, 38, 8))
 
 
 def write(app, error):

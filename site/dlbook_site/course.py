@@ -9,7 +9,7 @@ import re
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from . import chapters
+from . import chapters, tables
 
 LINE = re.compile(r"\s*(\d+)\s*:\s*(\S+)\s*=\s*(.+?)\s*")
 # Such exercises begin a discussion; the others want time.
@@ -39,25 +39,14 @@ def fill(app, doctree, docname):
     for node in list(doctree.findall(course_plan)):
         there = chapters.order(env)
         planned = {page for _, page, _ in node["rows"]}
-        rows = [*node["rows"], *((None, page, "") for page in there if page not in planned)]
-        body, weeks = nodes.tbody(), set()
-        for week, page, title in rows:
+        plan = [*node["rows"], *((None, page, "") for page in there if page not in planned)]
+        rows, weeks = [], set()
+        for week, page, title in plan:
             address = app.builder.get_relative_uri(docname, page) if page in there else None
             name = "" if week in weeks else "more" if week is None else str(week)
             weeks.add(week)
-            cells = [[nodes.paragraph("", name)], *_chapter(env, page, title, address)]
-            body += nodes.row("", *(nodes.entry("", *cell) for cell in cells))
-        table = nodes.table(classes=["course-plan"])
-        group = nodes.tgroup(cols=len(HEADS))
-        group += [nodes.colspec(colwidth=width) for width in (8, 32, 26, 34)]
-        group += nodes.thead("", nodes.row("", *map(_head, HEADS)))
-        group += body
-        table += group
-        node.replace_self(table)
-
-
-def _head(text):
-    return nodes.entry("", nodes.paragraph("", text))
+            rows.append(tables.row([tables.text(name), *_chapter(env, page, title, address)]))
+        node.replace_self(tables.table("course-plan", HEADS, rows, widths=(8, 32, 26, 34)))
 
 
 def _chapter(env, page, title, address):

@@ -12,6 +12,8 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from . import tables
+
 NAME = "kernels.json"
 KEYS = ("date", "gpu", "device", "driver", "versions", "rows")
 WAITING = (
@@ -66,18 +68,8 @@ def _origin(found):
 
 def _table(rows):
     """Rows, dictionaries with the same keys, as a table."""
-    heads = list(rows[0])
-    table = nodes.table(classes=["kernel-figures"])
-    group = nodes.tgroup(cols=len(heads))
-    group += [nodes.colspec(colwidth=1) for _ in heads]
-    group += nodes.thead("", _row(heads))
-    group += nodes.tbody("", *(_row(row.values()) for row in rows))
-    table += group
-    return table
-
-
-def _row(values):
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", str(value))) for value in values))
+    cells = ([tables.text(str(value)) for value in each.values()] for each in rows)
+    return tables.table("kernel-figures", list(rows[0]), map(tables.row, cells))
 
 
 def _digest(path):

@@ -15,7 +15,7 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from . import chapters
+from . import chapters, tables
 
 #: Function of ``dlbook.data``: what it fetches.
 SOURCES = {"treebank": "English Web Treebank", "mnist": "MNIST", "shakespeare": "Shakespeare"}
@@ -41,7 +41,8 @@ class _Runs(SphinxDirective):
             if len(cells) != len(HEADS) - 2 or not cells[0]:
                 raise self.error(f"{line!r} is no line such as 'images/lenet | trains there | —'")
             said[f"book/{cells[0]}"] = cells[1:]
-        return [chapter_runs(said=said, source=self.env.docname)]
+        self.env.note_reread()  # the chapters may run anew while this page stays as it is
+        return [chapter_runs(said=said)]
 
 
 def seconds(env, docname):
@@ -59,33 +60,13 @@ def machine():
     return f"{platform.system()} on {kind}, {count}, Python {platform.python_version()}"
 
 
-def check(app, env):
-    """Ask for the pages with a table: what they show may have changed without them."""
-    return sorted(getattr(env, "dlbook_runs_pages", ()))
-
-
-def read(app, doctree):
-    pages = app.env.__dict__.setdefault("dlbook_runs_pages", set())
-    found = next(iter(doctree.findall(chapter_runs)), None)
-    (pages.discard if found is None else pages.add)(app.env.docname)
-
-
-def purge(app, env, docname):
-    env.__dict__.setdefault("dlbook_runs_pages", set()).discard(docname)
-
-
-def merge(app, env, docnames, other):
-    theirs = getattr(other, "dlbook_runs_pages", set())
-    env.__dict__.setdefault("dlbook_runs_pages", set()).update(theirs & set(docnames))
-
-
 def fill(app, doctree, docname):
     env = app.env
     for node in list(doctree.findall(chapter_runs)):
         order, said = chapters.order(env), node["said"]
         for page in sorted(set(said) - set(order)):
             _warn(f"there is no chapter {page!r}", docname)
-        body = nodes.tbody()
+        rows = []
         for page in order:
             code = Path(env.doc2path(page)).read_text(encoding="utf-8")
             fetched = [SOURCES[name] for name in SOURCES if name in FETCHING.findall(code)]
@@ -99,25 +80,15 @@ def fill(app, doctree, docname):
             ran = seconds(env, page)
             address = app.builder.get_relative_uri(docname, page)
             link = nodes.reference("", chapters.title(env, page), internal=True, refuri=address)
-            cells = [
-                nodes.paragraph("", "", link),
-                nodes.paragraph("", "" if ran is None else f"{ran:.0f}"),
-                nodes.paragraph("", ", ".join(fetched)),
-                nodes.paragraph("", on_gpu),
-                nodes.paragraph("", without),
-            ]
-            body += nodes.row("", *(nodes.entry("", cell) for cell in cells))
-        group = nodes.tgroup(cols=len(HEADS))
-        group += [nodes.colspec(colwidth=width) for width in (26, 10, 18, 22, 24)]
-        head = (nodes.entry("", nodes.paragraph("", text)) for text in HEADS)
-        group += [nodes.thead("", nodes.row("", *head)), body]
+            measured = "" if ran is None else f"{ran:.0f}"
+            cells = map(tables.text, (measured, ", ".join(fetched), on_gpu, without))
+            rows.append(tables.row([[nodes.paragraph("", "", link)], *cells]))
         where = (
             "The seconds are those of the runs whose results this site shows, as a rule with other "
             f"chapters running beside them. The machine: {machine()}."
         )
-        node.replace_self(
-            [nodes.table("", group, classes=["chapter-runs"]), nodes.paragraph("", where)]
-        )
+        made = tables.table("chapter-runs", HEADS, rows, widths=(26, 10, 18, 22, 24))
+        node.replace_self([made, nodes.paragraph("", where)])
 
 
 def _warn(message, where):
@@ -127,8 +98,4 @@ def _warn(message, where):
 def setup(app):
     app.add_node(chapter_runs)
     app.add_directive("chapter-runs", _Runs)
-    app.connect("env-purge-doc", purge)
-    app.connect("env-merge-info", merge)
-    app.connect("doctree-read", read)
-    app.connect("env-updated", check)
     app.connect("doctree-resolved", fill)
