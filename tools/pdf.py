@@ -17,7 +17,7 @@ from weigh import FLAGS, find_chromium
 
 sys.path.insert(0, str(ROOT / "site"))
 
-from dlbook_site import printed
+from dlbook_site import mathematics, printed
 
 NAME = "from-counting-to-attention.pdf"
 NO_BROWSER = (
@@ -42,7 +42,7 @@ def assemble(book, numbers=None):
         text = re.sub(r'"[./]*_static/rasters/', '"../html/_static/rasters/', text)
         pages[name] = printed.prepare(name, text, names, site)
         key = pages[name].key
-        rules = html / "_static" / "mathematics" / f"book-{key}.css"
+        rules = html / mathematics.sheet_of(f"book/{name}")
         if rules.exists():
             text = printed.sheet(rules.read_text("utf-8"), key)
             text = text.replace('url("fonts', 'url("../html/_static/mathematics/fonts')

@@ -53,7 +53,7 @@ def make(book, html=None, folder=None):
             headings = [each for slide in slides for each in slide.heading if each.name]
             up = "../" * name.count("/")
             making.relink([*elements, *headings], name, ids, f"{up}..")
-            sheet = f"_static/{mathematics.FOLDER}/book-{name.replace('/', '-')}.css"
+            sheet = mathematics.sheet_of(f"book/{name}")
             text = templates.get_template("deck.html").render(
                 book=title,
                 part=caption,

@@ -189,14 +189,16 @@ def add_sheet(app, pagename, templatename, context, doctree):
     body = context.get("body", "")
     sheet = typesetter.take_sheet() if "<mjx-container" in body else None
     if sheet:
-        folder = Path(app.outdir) / "_static" / FOLDER
-        (folder / "fonts").mkdir(parents=True, exist_ok=True)
-        context["mathematics"] = _with_fonts(sheet, body, folder / "fonts")
-        (folder / _sheet_of(pagename)).write_text(context["mathematics"], encoding="utf-8")
+        path = Path(app.outdir) / sheet_of(pagename)
+        fonts = path.with_name("fonts")
+        fonts.mkdir(parents=True, exist_ok=True)
+        context["mathematics"] = _with_fonts(sheet, body, fonts)
+        path.write_text(context["mathematics"], encoding="utf-8")
 
 
-def _sheet_of(pagename):
-    return f"{pagename.replace('/', '-')}.css"
+def sheet_of(pagename):
+    """Where in the site the style sheet of a page's formulas is, if it has any."""
+    return f"_static/{FOLDER}/{pagename.replace('/', '-')}.css"
 
 
 def _with_fonts(sheet, body, folder):
@@ -210,8 +212,10 @@ def _with_fonts(sheet, body, folder):
 
     def face(match):
         family, name = match.groups()
-        data = _font(name, "\ueffc" if family == NO_WIDTH else characters)
-        if family not in families or data is None:
+        data = None
+        if family in families:
+            data = _font(name, "\ueffc" if family == NO_WIDTH else characters)
+        if data is None:
             return ""
         if family == NO_WIDTH:
             data = base64.b64encode(data).decode()
@@ -231,7 +235,8 @@ def _unescaped(text):
 @cache
 def _font(name, characters):
     """One of MathJax's fonts with these characters only; None if it has none of them."""
-    font = TTFont(_mathjax() / "output" / "chtml" / "fonts" / "woff-v2" / name)
+    path = _mathjax() / "output" / "chtml" / "fonts" / "woff-v2" / name
+    font = TTFont(path, recalcTimestamp=False)  # the same bytes from every build
     if not set(map(ord, characters)) & set(font.getBestCmap()):
         return None
     options = subset.Options(flavor="woff", hinting=False, layout_features=[], name_IDs=[])
@@ -249,9 +254,9 @@ def prune(app, error):
     if error is not None or app.builder.format != "html":
         return
     folder, fonts = Path(app.outdir) / "_static" / FOLDER, set()
-    sheets = set(map(_sheet_of, app.env.found_docs))
+    sheets = {Path(app.outdir) / sheet_of(name) for name in app.env.found_docs}
     for path in folder.glob("*.css"):
-        if path.name in sheets:
+        if path in sheets:
             fonts |= {name for _, name in FACE.findall(path.read_text(encoding="utf-8"))}
         else:
             path.unlink()

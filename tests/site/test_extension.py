@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from dlbook_site import guard
+from dlbook_site import guard, mathematics
 from fontTools.ttLib import TTFont
 from sphinx.errors import ExtensionError
 
@@ -151,6 +151,13 @@ def test_fonts_hold_the_glyphs_of_their_page(book):
     first = {path.name for path in (folder / "fonts").iterdir()}
     book(one="# One\n\n$\\alpha$\n", claims="")
     assert not {path.name for path in (folder / "fonts").iterdir()} & first
+
+
+def test_fonts_are_the_same_from_every_build(monkeypatch):
+    cut = mathematics._font.__wrapped__
+    once = cut("MathJax_Main-Regular.woff", "R")
+    monkeypatch.setattr("fontTools.misc.timeTools.time.time", lambda: 4e9)  # years later
+    assert cut("MathJax_Main-Regular.woff", "R") == once
 
 
 def test_pages_do_not_share_their_formulas(book):
