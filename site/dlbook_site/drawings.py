@@ -37,7 +37,8 @@ def smaller(png):
     data : bytes
     """
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(png)).save(buffer, "WEBP", lossless=True, quality=100, method=6)
+    # the utmost, 100 and 6, takes twelve times as long and saves 4 % more
+    Image.open(io.BytesIO(png)).save(buffer, "WEBP", lossless=True, quality=75, method=5)
     return min(("webp", buffer.getvalue()), ("png", png), key=lambda each: len(each[1]))
 
 
