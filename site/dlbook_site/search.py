@@ -43,7 +43,7 @@ def write(app, error):
         return
     found = {term for terms in getattr(app.env, "dlbook_terms", {}).values() for term in terms}
     found |= {entry["forms"][0] for entry in getattr(app.env, "dlbook_glossary", [])}
-    terms = sorted(found, key=str.casefold)
+    terms = sorted(found, key=lambda term: (term.casefold(), term))
     path = Path(app.outdir) / "_static" / "terms.js"
     fresh = path.with_suffix(".new")
     fresh.write_text(f"const TERMS = {json.dumps(terms, ensure_ascii=False)};\n", encoding="utf-8")

@@ -336,3 +336,10 @@ def test_terms_for_the_search_are_those_in_bold(book):
     text = (book.html / "_static" / "terms.js").read_text("utf-8")
     terms = json.loads(text.removeprefix("const TERMS = ").removesuffix(";\n"))
     assert terms == ["cross-entropy", "Long Short-Term Memory"]
+
+
+def test_terms_have_one_order(book):
+    rest = "A **dropout**, an **input**, a **Dropout** and an **Input**."
+    book(**{**THREE, "one": chapter("Page one", rest=rest)})
+    text = (book.html / "_static" / "terms.js").read_text("utf-8")
+    assert '["Dropout", "dropout", "Input", "input"]' in text
