@@ -311,7 +311,7 @@ def _text(parts):
 
 
 def relink(elements, here, decks, site):
-    """Let links lead within the decks, or to the published site, or nowhere; images to their files.
+    """Let links lead within the decks, or to the site's pages, or nowhere; images to their files.
 
     Parameters
     ----------
@@ -321,7 +321,7 @@ def relink(elements, here, decks, site):
     decks : dict of set
         For the name of each deck the identifiers that it has.
     site : str
-        Address of the published site, or the empty string.
+        Address of the site, which may be relative, or the empty string.
     """
     for element in elements:
         for image in element.find_all("image", href=True):

@@ -93,6 +93,28 @@ def _scroll_through(page):
     _wait_until(page, "!document.querySelector('.widget.waiting')")
 
 
+@pytest.fixture(scope="session")
+def run_sphinx():
+    return _run_sphinx
+
+
+def _run_sphinx(folder, settings=None):
+    """Build the pages of a folder into ``html`` within it; the warnings."""
+    warnings = io.StringIO()
+    with patch_docutils(str(folder)), docutils_namespace():
+        Sphinx(
+            srcdir=folder,
+            confdir=folder,
+            outdir=folder / "html",
+            doctreedir=folder / "doctrees",
+            buildername="html",
+            status=None,
+            warning=warnings,
+            confoverrides=settings,
+        ).build()
+    return warnings.getvalue()
+
+
 @pytest.fixture
 def book(tmp_path):
     """A function that writes files and builds them; it returns the warnings."""
@@ -117,20 +139,7 @@ numfig = True
             path = tmp_path / "book" / ending
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        warnings = io.StringIO()
-        with patch_docutils(str(tmp_path)), docutils_namespace():
-            app = Sphinx(
-                srcdir=tmp_path,
-                confdir=tmp_path,
-                outdir=tmp_path / "html",
-                doctreedir=tmp_path / "doctrees",
-                buildername="html",
-                status=None,
-                warning=warnings,
-                confoverrides=settings,
-            )
-            app.build()
-        return warnings.getvalue()
+        return _run_sphinx(tmp_path, settings)
 
     build.html, build.index = tmp_path / "html", INDEX
     return build

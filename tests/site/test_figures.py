@@ -1,12 +1,9 @@
 """The table of measured kernels, on made-up pages and figures."""
 
-import io
 import json
 
 import pytest
 from dlbook_site import figures
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 ROWS = [
     {"operator": "softmax", "size": "3 × 4", "ratio": 1.25},
@@ -23,7 +20,7 @@ FOUND = {
 
 
 @pytest.fixture
-def build(tmp_path, monkeypatch):
+def build(tmp_path, monkeypatch, run_sphinx):
     """A function that builds a page with the figures and returns its HTML and the warnings."""
     settings = "extensions = ['myst_parser', 'only_figures']\nroot_doc = 'kernels'\n"
     (tmp_path / "conf.py").write_text(settings + "html_theme = 'basic'\n", encoding="utf-8")
@@ -37,19 +34,9 @@ def build(tmp_path, monkeypatch):
         if found is not None:
             text = found if isinstance(found, str) else json.dumps(found)
             (tmp_path / figures.NAME).write_text(text, encoding="utf-8")
-        warnings = io.StringIO()
-        with patch_docutils(str(tmp_path)), docutils_namespace():
-            Sphinx(
-                srcdir=tmp_path,
-                confdir=tmp_path,
-                outdir=tmp_path / "html",
-                doctreedir=tmp_path / "doctrees",
-                buildername="html",
-                status=None,
-                warning=warnings,
-            ).build()
+        warnings = run_sphinx(tmp_path)
         html = (tmp_path / "html" / "kernels.html").read_text(encoding="utf-8")
-        return html, warnings.getvalue()
+        return html, warnings
 
     return run
 
