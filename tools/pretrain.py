@@ -2,13 +2,14 @@
 
     .venv/bin/python tools/pretrain.py next-word
     .venv/bin/python tools/pretrain.py masked-word
-    .venv/bin/python tools/pretrain.py masked-word --go-on
+    .venv/bin/python tools/pretrain.py masked-word --round 2
+    .venv/bin/python tools/pretrain.py masked-word --round 3
 
-in this order, since the encoder starts from the decoder, and its second round from the first. The
-definitions are the chapter's own cells; only the amount of training differs. The first command
-takes some 8 minutes, each of the others some 30, on one core that does nothing else. Progress is
-kept in ``_build/pretrain``: a run that was stopped goes on from its last epoch, with the same
-result.
+in this order, since the encoder starts from the decoder, and each later round from the one
+before. The definitions are the chapter's own cells; only the amount of training differs. The first
+command takes some 8 minutes, each of the others some 30, on one core that does nothing else.
+Progress is kept in ``_build/pretrain``: a run that was stopped goes on from its last epoch, with
+the same result.
 """
 
 import argparse
@@ -90,27 +91,31 @@ class FreshBatches:
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", choices=EPOCHS)
-    parser.add_argument("--go-on", action="store_true", help="start from the weights kept so far")
+    parser.add_argument(
+        "--round", type=int, default=1, help="after the first: start from the weights kept so far"
+    )
     options = parser.parse_args(arguments)
-    name, go_on = options.model, options.go_on
+    name, number = options.model, options.round
+    if number < 1:
+        parser.error(f"--round is {number}; rounds are counted from 1")
     code = chapter()
     code["runtime"].seed_everything(0)
     code["runtime"].set_threads(1)
     causal = name == "next-word"
-    generator = torch.Generator().manual_seed((2 if causal else 3) + 10 * go_on)
+    generator = torch.Generator().manual_seed((2 if causal else 3) + 10 * (number - 1))
     model = code["larger"](causal)
     if causal:
         collate, loss = code["padded"], code["next_word_loss"]
     else:
         code["masking"] = generator  # kept in the checkpoint: a run that goes on hides the same
         collate, loss = code["hide_some"], code["masked_word_loss"]
-    if go_on or not causal:
-        start = name if go_on else "next-word"
+    if number > 1 or not causal:
+        start = name if number > 1 else "next-word"
         model.load_state_dict(pretrained.weights(f"fragment-{start}"))
     batches = FreshBatches(code, collate, generator, SENTENCES, BATCHES)
-    checkpoint = PROGRESS / f"{name}{'-on' * go_on}.safetensors"
+    checkpoint = PROGRESS / f"{name}-{number}.safetensors"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    peak = 0.002 if go_on else 0.003
+    peak = 0.002 if number > 1 else 0.003
     history = code["train"](
         model, batches, loss, epochs=EPOCHS[name], peak=peak, checkpoint=checkpoint
     )

@@ -279,13 +279,13 @@ def test_the_kept_decoder_is_within_five_per_cent_of_the_entropy():
     assert sum(map(CODE.grammatical, written)) > 0.6 * len(written)
 
 
-def test_the_kept_encoder_is_within_seven_per_cent_of_the_entropy():
+def test_the_kept_encoder_is_within_five_per_cent_of_the_entropy():
     model = CODE.larger(causal=False)
     model.load_state_dict(pretrained.weights("fragment-masked-word"))
-    sentences = [s for s in fragment.sample(300, seed=5) if len(s.words) <= 40]
+    sentences = [s for s in fragment.sample(1000, seed=5) if len(s.words) <= 40]
     cloze = CODE.cloze_test(sentences, seed=5)
     entropy = torch.special.entr(cloze[-1]).sum(dim=1).mean()
-    assert entropy < CODE.cloze_losses(model, *cloze).mean() < 1.07 * entropy
+    assert entropy < CODE.cloze_losses(model, *cloze).mean() < 1.05 * entropy
 
 
 def test_the_loss_to_expect_is_least_for_the_truth():

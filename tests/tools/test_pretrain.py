@@ -34,7 +34,7 @@ def test_each_epoch_has_new_sentences_and_a_seed_repeats_them():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["next-word"], ["masked-word"], ["masked-word", "--go-on"]], ids=" ".join
+    "arguments", [["next-word"], ["masked-word"], ["masked-word", "--round", "2"]], ids=" ".join
 )
 def test_a_stopped_run_ends_like_any_other(arguments, tmp_path, monkeypatch):
     name = arguments[0]
