@@ -17,7 +17,7 @@ from weigh import FLAGS, find_chromium
 
 sys.path.insert(0, str(ROOT / "site"))
 
-from dlbook_site import mathematics, printed
+from dlbook_site import mathematics, printed, stored
 
 NAME = "from-counting-to-attention.pdf"
 NO_BROWSER = (
@@ -39,7 +39,8 @@ def assemble(book, numbers=None):
         if not path.exists():
             raise BookError(f"{path} is not there: run `make book` first")
         text = path.read_text("utf-8")
-        text = re.sub(r'"[./]*_static/rasters/', '"../html/_static/rasters/', text)
+        figures = f"_static/{stored.FIGURES}/"
+        text = re.sub(rf'"[./]*{figures}', f'"../html/{figures}', text)
         pages[name] = printed.prepare(name, text, names, site)
         key = pages[name].key
         rules = html / mathematics.sheet_of(f"book/{name}")
@@ -50,6 +51,7 @@ def assemble(book, numbers=None):
             formulas.append(f"{key}.css")
     for sheet in ("book.css", "print.css"):
         write_atomically(folder / sheet, (ROOT / "site/assets" / sheet).read_text("utf-8"))
+    states = [state for page in pages.values() for state in page.states]
     design = "../html/_static/sphinx-design.min.css"
     return printed.assemble(
         book.config.get("title", ""),
@@ -58,7 +60,7 @@ def assemble(book, numbers=None):
         book.parts,
         pages,
         [design, "book.css", *formulas, "print.css"],
-        ["../html/_static/widgets.js"],
+        [f"../html/{each}" for each in [*states, "_static/widgets.js"]],
         numbers,
     )
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader
 
 sys.path.insert(0, str(ROOT / "site"))
 
-from dlbook_site import drawings, mathematics
+from dlbook_site import mathematics, stored
 from dlbook_site import slides as making
 from dlbook_site.pages import WIDGETS, policy
 
@@ -102,7 +102,7 @@ def _copy_assets(html, folder):
     static.mkdir(parents=True)
     for name in ASSETS:
         shutil.copy2(SITE / "assets" / name, static / name)
-    for name in (mathematics.FOLDER, drawings.FOLDER, DESIGN):
+    for name in (mathematics.FOLDER, *stored.FOLDERS, DESIGN):
         source = html / "_static" / name
         if source.is_dir():
             shutil.copytree(source, static / name)

@@ -124,7 +124,7 @@ def _measure(folder, browser):
             page = context.new_page()
             bodies = []
             page.on("requestfinished", lambda request, bodies=bodies: bodies.append(request))
-            page.goto(f"{address}/{name}", wait_until="load")
+            page.goto(f"{address}/{name}", wait_until="networkidle")
             page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
             page.evaluate("document.fonts.ready.then(() => 0)")
             weights[name] = {

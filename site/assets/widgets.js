@@ -1,11 +1,8 @@
-// Hosts anywidgets on a page without a kernel. All that a widget needs stands in the page: its state,
-// and in the state its module (_esm) and style sheet (_css).
+// Hosts anywidgets on a page without a kernel. All that a widget needs is in its state, its module
+// (_esm) and style sheet (_css) too; a script before this one holds the states.
 (() => {
   const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
-  const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
-
-  const states = {};
-  for (const script of document.querySelectorAll(STATE)) Object.assign(states, JSON.parse(script.textContent).state);
+  const states = globalThis.widgetStates ?? {};
 
   // The part of Backbone's model that a widget may use.
   class Model {
@@ -90,7 +87,7 @@
 
   async function start(place, id) {
     try {
-      if (!states[id]) throw new Error("its state is not on the page");
+      if (!states[id]) throw new Error("the page has no state of it");
       dress(states[id].state._css);
       const { model, widget } = await host(id);
       place.replaceChildren();

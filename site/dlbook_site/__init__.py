@@ -11,14 +11,14 @@
 - `previews` draws a card for each chapter and lists the pages, once their address is known;
 - `api` prepares the docstrings of the helper package;
 - `figures` shows what the benchmark of the kernels has measured;
-- `drawings` makes figures light;
+- `drawings` makes figures light, and files;
 - `mathematics` typesets the formulas;
 - `pages` gives each page what it needs and nothing else;
 - `guard` refuses a site that would ask a third party for anything or show a dead widget.
 
-`tables` builds the tables of several of these. Two modules work on finished pages, for
-``tools/slides.py`` and ``tools/pdf.py``: `slides` makes decks, `printed` one page of the whole
-book.
+`tables` builds the tables of several of these, `stored` keeps what pages fetch after their text.
+Two modules work on finished pages, for ``tools/slides.py`` and ``tools/pdf.py``: `slides` makes
+decks, `printed` one page of the whole book.
 """
 
 from . import (
@@ -37,6 +37,7 @@ from . import (
     runs,
     search,
     solutions,
+    stored,
 )
 
 
@@ -57,6 +58,7 @@ def setup(app):
         mathematics,
         pages,
         previews,
+        stored,
         guard,
     ):
         part.setup(app)

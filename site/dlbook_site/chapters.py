@@ -328,9 +328,10 @@ def _link(text, target):
 
 
 def add_leads(app, pagename, templatename, context, doctree):
-    """Tell the template where a chapter leads."""
+    """Tell the template whether the page is a chapter, and where it leads."""
     env = app.env
-    pages = leads_to(env, pagename) if _store(env).get(pagename) else []
+    context["chapter"] = bool(_store(env).get(pagename))
+    pages = leads_to(env, pagename) if context["chapter"] else []
     context["leads_to"] = [
         {
             "title": title(env, page),

@@ -1,22 +1,25 @@
 """Makes figures light, without changing what is seen of them.
 
-Matplotlib puts raster images into its drawings as PNG. Lossless WebP needs half of that; large
-images become files of their own, so that the text of a page does not wait for them. Long lines are
+A figure becomes a file of its own, which the browser fetches when the reader comes near. Matplotlib
+puts raster images into its drawings as PNG: lossless WebP needs half of that. Long lines are
 written by their steps from point to point, which are shorter than the points.
 """
 
 import base64
-import hashlib
+import html
 import io
 import re
+import xml.etree.ElementTree as ET
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
-FOLDER = "rasters"  # in _static
-LARGE = 3000  # bytes; what is smaller is not worth a request
+from .stored import FIGURES, address
+
+SHEET = Path(__file__).parents[1] / "assets" / "book.css"
+FIGURE = re.compile(r'<svg [^>]*class="dlbook-figure".*?</svg>', re.DOTALL)
 PATH = re.compile(r' d="(M [^"]*)"')
 RUN = re.compile(r"(-?[\d.]+) (-?[\d.]+)((?: L -?[\d.]+ -?[\d.]+){2,})(?![\d.])")
 PNG = re.compile(r'"data:image/png;base64,([\sA-Za-z0-9+/=]+)"')
@@ -79,34 +82,63 @@ def _number(value):
 
 
 def lighten(app, pagename, templatename, context, doctree):
-    """Write the figures of a page shorter."""
+    """Make files of the figures of a page, so that its text does not wait for them."""
 
-    def replace(match):
-        kind, data = smaller(base64.b64decode(match[1]))
-        if len(data) < LARGE:
-            return f'"data:image/{kind};base64,{base64.b64encode(data).decode()}"'
-        name = f"_static/{FOLDER}/{hashlib.sha256(data).hexdigest()[:16]}.{kind}"
-        path = Path(app.outdir) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return f'"{context["pathto"](name, resource=True)}"'
+    def image(match):
+        root = ET.fromstring(match[0])
+        width, height = (float(value) * 96 / 72 for value in root.get("viewBox").split()[2:])
+        label = root.attrib.pop("aria-label", None)
+        alternative = "" if label is None else f' alt="{html.escape(label)}"'
+        source = address(app, context, FIGURES, "svg", standalone(root).encode())
+        return (
+            f'<img class="dlbook-figure" src="{source}"{alternative} width="{width:.0f}" '
+            f'height="{height:.0f}" loading="lazy" decoding="async">'
+        )
 
     if "body" in context:
-        body = PNG.sub(replace, context["body"])
-        context["body"] = PATH.sub(lambda match: f' d="{shorter(match[1])}"', body)
+        context["body"] = FIGURE.sub(image, context["body"])
 
 
-def prune(app, error):
-    """Remove the images of figures that have changed since."""
-    if error is not None or app.builder.format != "html":
-        return
-    folder = Path(app.outdir)
-    text = "".join(page.read_text(encoding="utf-8") for page in folder.rglob("*.html"))
-    for path in (folder / "_static" / FOLDER).glob("*"):
-        if path.name not in text:
-            path.unlink()
+def standalone(root):
+    """A drawing as the text of a file of its own.
+
+    Parameters
+    ----------
+    root : xml.etree.ElementTree.Element
+        An ``<svg>`` as `dlbook.plot` makes it; it is changed.
+
+    Returns
+    -------
+    str
+        Ink and type are those of the pages, the ink of the theme in which the image is shown.
+    """
+    for name in ("class", "role"):
+        root.attrib.pop(name, None)
+    root.set("xmlns", "http://www.w3.org/2000/svg")
+    style = ET.Element("style")
+    style.text = _style()
+    root.insert(0, style)
+    text = ET.tostring(root, encoding="unicode")
+    text = PNG.sub(_embedded, text)
+    return PATH.sub(lambda match: f' d="{shorter(match[1])}"', text)
+
+
+def _embedded(match):
+    kind, data = smaller(base64.b64decode(match[1]))
+    return f'"data:image/{kind};base64,{base64.b64encode(data).decode()}"'
+
+
+@cache
+def _style():
+    """Ink and type from the pages' style sheet."""
+    book = SHEET.read_text(encoding="utf-8")
+    light, dark = re.search(r"--ink: light-dark\((\S+), (\S+)\);", book).groups()
+    sans = " ".join(re.search(r"--sans: ([^;]*);", book)[1].split())
+    return (
+        f"svg{{color:{light};font-family:{sans}}}"
+        f"@media (prefers-color-scheme:dark){{svg{{color:{dark}}}}}"
+    )
 
 
 def setup(app):
     app.connect("html-page-context", lighten)
-    app.connect("build-finished", prune)

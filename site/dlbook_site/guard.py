@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from sphinx.errors import ExtensionError
 
+from .pages import VIEW, read_states
+from .stored import STATES
+
 # Attributes whose address the browser fetches by itself. Links in <a> are followed by readers only.
 FETCHED = {
     "audio": ("src",),
@@ -28,8 +31,6 @@ FETCHED = {
 # Relations that name a page and fetch nothing.
 NAMING = {"author", "canonical", "index", "license", "next", "prev", "search"}
 CSS_ADDRESS = re.compile(r"""url\(\s*["']?([^"')\s]+)|@import\s+["']([^"']+)""", re.IGNORECASE)
-STATE = "application/vnd.jupyter.widget-state+json"
-VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def is_foreign(address):
@@ -39,11 +40,11 @@ def is_foreign(address):
 
 
 class _Page(HTMLParser):
-    """Notes what a page fetches, its widgets' states and its widget views."""
+    """Notes what a page fetches, and its widget views."""
 
     def __init__(self):
         super().__init__(convert_charrefs=True)
-        self.addresses, self.states, self.views = [], {}, []
+        self.addresses, self.views = [], []
         self._holding = None
 
     def handle_starttag(self, tag, attributes):
@@ -55,6 +56,7 @@ class _Page(HTMLParser):
                 self.addresses += [each.split()[0] for each in candidates if each.split()]
             elif attributes.get(name):
                 self.addresses.append(attributes[name])
+        self.addresses += attributes.get("data-scripts", "").split()
         self.addresses += _css_addresses(attributes.get("style", ""))
         for name in ("fill", "stroke", "filter", "mask", "clip-path"):  # SVG: url(#…)
             self.addresses += _css_addresses(attributes.get(name, ""))
@@ -73,8 +75,6 @@ class _Page(HTMLParser):
     def handle_data(self, data):
         if self._holding == "css":
             self.addresses += _css_addresses(data)
-        elif self._holding == STATE:
-            self.states.update(json.loads(data)["state"])
         elif self._holding == VIEW:
             self.views.append(json.loads(data)["model_id"])
 
@@ -112,10 +112,14 @@ def problems(folder):
         found += [f"{name}: fetches {each}" for each in addresses if is_foreign(each)]
         if page is None:
             continue
+        models = {}
+        for each in addresses:
+            if f"/{STATES}/" in each and (path.parent / each).exists():
+                models |= read_states((path.parent / each).read_text(encoding="utf-8"))
         for view in page.views:
-            model = page.states.get(view)
+            model = models.get(view)
             if model is None:
-                found.append(f"{name}: widget {view} has no state on the page")
+                found.append(f"{name}: widget {view} has no state")
             elif model.get("model_module") != "anywidget" or not model["state"].get("_esm"):
                 kind = f"{model.get('model_module')}.{model.get('model_name')}"
                 found.append(f"{name}: widget {view} is a {kind}, only anywidgets can be shown")

@@ -58,6 +58,7 @@ function takeSheet() {
 0
 """
 STYLE = re.compile(r' style="([^"]*)"')
+NEEDLESS = re.compile(r' unselectable="on" display="inline"| xmlns="[^"]*"')  # in HTML of today
 ERROR = re.compile(r'data-mjx-error="([^"]*)"')
 FACE = re.compile(
     r'@font-face [^{]*\{\s*font-family: ([\w-]+);\s*src: url\("fonts/([^"]+)"\)[^}]*\}\s*'
@@ -98,7 +99,7 @@ class Typesetter:
         text = self._call("typeset", tex, display)
         if error := ERROR.search(text):
             raise ValueError(error[1])
-        return STYLE.sub(self._numbered, text)
+        return STYLE.sub(self._numbered, NEEDLESS.sub("", text))
 
     def take_sheet(self):
         """Rules for all formulas since the last call, as CSS."""

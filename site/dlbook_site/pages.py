@@ -7,18 +7,30 @@ are the book's own.
 import base64
 import hashlib
 import html
+import json
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 from docutils import nodes
 from markupsafe import Markup
+from rcssmin import cssmin
 
+from . import stored
 from .mathematics import FOLDER
 from .solutions import is_solution
 
-#: What of Sphinx's own scripts the search page needs.
-SEARCH = ("documentation_options.js", "doctools.js", "sphinx_highlight.js")
+#: The scripts of the search page, Sphinx's and the book's, in their order.
+SEARCH = (
+    "documentation_options.js",
+    "doctools.js",
+    "sphinx_highlight.js",
+    "language_data.js",
+    "searchtools.js",
+    "terms.js",
+    "search.js",
+)
 #: All of ``_static`` that the pages use: the rest, of themes and extensions, is removed again.
 KEPT = {
     *SEARCH,
@@ -26,16 +38,13 @@ KEPT = {
     "design-tabs.js",
     "favicon.png",
     "favicon.svg",
+    "figures",
     "images",
-    "language_data.js",
     "mathematics",
     "preview.png",
     "previews",
-    "rasters",
-    "search.js",
-    "searchtools.js",
     "sphinx-design.min.css",
-    "terms.js",
+    "states",
     "widgets.js",
 }
 # Tokens of code that look like plain text: in these pages that is most of them.
@@ -52,7 +61,6 @@ ASSETS = Path(__file__).parents[1] / "assets"
 #: What a browser may load and run: nothing but the site's own files, and no code in attributes.
 POLICY = {
     "default-src": "'self'",
-    "img-src": "'self' data:",  # the notebooks' raster images stand in the page
     "script-src": "'self'",
     "style-src": "'self'",
     "font-src": "'self' data:",  # as does the smallest font of formulas
@@ -107,21 +115,19 @@ def furnish(app, pagename, templatename, context, doctree):
     widgets = any(VIEW in raw for raw in raws)
     design = bool(re.search(r'class="[^"]*\bsd-', context.get("body", "")))
 
-    scripts, states = [], []
-    for script in context["script_files"]:
-        filename = str(getattr(script, "filename", None) or "")
-        if not filename and script.attributes.get("type") == STATE:
-            states.append(script)
-        elif "design" in filename:
-            scripts += [script] * design
-        elif pagename == "search" and filename.endswith(SEARCH):
-            scripts.append(script)
-    context["script_files"] = scripts
     context["css_files"] = [
         sheet for sheet in context["css_files"] if design and "design" in str(sheet.filename)
     ]
-    context["widget_states"] = [script.attributes["body"] for script in states if widgets]
-    context["has_widgets"] = widgets
+    scripts = ["book.js", *(SEARCH if pagename == "search" else []), *["design-tabs.js"] * design]
+    context["scripts"] = [_static(context, name) for name in scripts]
+    if pagename == "search":
+        context["scripts"].append(context["pathto"]("searchindex.js", resource=True))
+    if widgets:
+        for script in context["script_files"]:
+            if script.attributes.get("type") == STATE:
+                data = _held(script.attributes["body"])
+                context["scripts"].append(stored.address(app, context, stored.STATES, "js", data))
+        context["scripts"].append(_static(context, "widgets.js"))
     # What a page needs before it can be drawn stands in it: a request less, and the first lines
     # are there as soon as the page is.
     theme = (ASSETS / "theme.js").read_text(encoding="utf-8")
@@ -129,7 +135,8 @@ def furnish(app, pagename, templatename, context, doctree):
     if context["mathematics"]:
         place = context["pathto"](f"_static/{FOLDER}/", resource=True)
         styles.insert(0, context["mathematics"].replace('url("fonts/', f'url("{place}fonts/'))
-    context["theme"], context["styles"] = Markup(theme), [Markup(style) for style in styles]
+    styles = list(map(cssmin, styles))
+    context["theme"], context["styles"] = Markup(theme), list(map(Markup, styles))
     context["policy"] = policy(
         *([WIDGETS] if widgets else []),
         {"script-src": [_allowed(theme)], "style-src": map(_allowed, styles)},
@@ -137,7 +144,6 @@ def furnish(app, pagename, templatename, context, doctree):
 
     if "body" in context:
         context["body"] = _mend(context["body"])
-    context["asset_version"] = _version()
     context["description"] = _description(context, doctree)
     baseurl = app.config.html_baseurl
     context["preview"] = f"{baseurl.rstrip('/')}/_static/preview.png" if baseurl else None
@@ -147,6 +153,22 @@ def furnish(app, pagename, templatename, context, doctree):
     context["launch_links"] = [] if closed else _launch_links(context.get("header_buttons", []))
     twin = Path(app.srcdir) / f"{pagename}.ipynb"
     context["notebook"] = twin.name if doctree is not None and twin.exists() else None
+
+
+def _static(context, name):
+    """Where a page finds a script; the book's own change their address when they change."""
+    address = context["pathto"](f"_static/{name}", resource=True)
+    return f"{address}?v={_version()}" if (ASSETS / name).exists() else address
+
+
+def _held(state):
+    """Widgets' states, as JSON, as a script: pages opened as files cannot fetch anything else."""
+    return f"Object.assign((globalThis.widgetStates ??= {{}}), {state.strip()}.state);\n".encode()
+
+
+def read_states(script):
+    """The states by their widgets' identifiers, from the text of such a script."""
+    return json.loads(script[script.index("), ") + 3 : script.rindex(".state);")])["state"]
 
 
 def policy(*more):
@@ -163,6 +185,7 @@ def _allowed(text):
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+@cache
 def _version():
     """Changes with the style sheet and the scripts, so that no stale copy is shown."""
     files = sorted(ASSETS.iterdir())

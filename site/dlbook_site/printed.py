@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup
 
-from .pages import STATE, VIEW
+from .pages import VIEW
+from .stored import states
 
 DROPPED = ".headerlink, .copy, details.hide, .launch, nav, script[src]"
 REFERRING = ("for", "headers", "aria-labelledby", "aria-describedby", "aria-controls")
@@ -31,7 +32,7 @@ class Printed:
     key: str
     title: str
     article: BeautifulSoup
-    states: list
+    states: list  # where in the site the states of its widgets are
     sections: list  # of the second level: pairs of identifier and heading as HTML
 
 
@@ -60,7 +61,6 @@ def prepare(name, text, names, site=""):
     Printed
     """
     soup = BeautifulSoup(text, "html.parser")
-    states = [script.string for script in soup.find_all("script", type=STATE)]
     article, key = soup.article, key_of(name)
     for each in article.select(DROPPED):
         each.decompose()
@@ -71,6 +71,8 @@ def prepare(name, text, names, site=""):
     _gather_solutions(soup, article)
     for details in article.find_all("details"):
         details["open"] = ""
+    for image in article.find_all("img", loading="lazy"):
+        del image["loading"]  # on paper nothing comes near by scrolling
     for view in article.find_all("script", type=VIEW):
         note = soup.new_tag("p", attrs={"class": "still"})
         note.string = STILL
@@ -86,7 +88,7 @@ def prepare(name, text, names, site=""):
             each.name = f"h{level + 1}"
             each["class"] = [*each.get("class", []), f"was-h{level}"]
     article.name, article.attrs = "div", {"class": "chapter", "id": key}
-    return Printed(name, key, title, article, states, sections)
+    return Printed(name, key, title, article, states(text), sections)
 
 
 def _gather_solutions(soup, article):
@@ -207,10 +209,8 @@ def assemble(title, author, year, parts, pages, sheets, scripts, numbers=None):
         f"@page {page.key} {{ @top-left {{ content: {_css_string(page.title)} }} }}"
         for page in pages.values()
     )
-    states = [state for page in pages.values() for state in page.states]
     links = "\n".join(f'<link rel="stylesheet" href="{each}">' for each in sheets)
     runs = "\n".join(f'<script defer src="{each}"></script>' for each in scripts)
-    held = "\n".join(f'<script type="{STATE}">{state}</script>' for state in states)
     return f"""<!DOCTYPE html>
 <html lang="en" data-theme="light" data-eager>
 <head>
@@ -241,7 +241,6 @@ def assemble(title, author, year, parts, pages, sheets, scripts, numbers=None):
 {cover.article}
 {chr(10).join(body)}
 </main>
-{held}
 </body>
 </html>
 """

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, NavigableString, Tag
 
-from .pages import STATE, VIEW
+from .pages import VIEW
+from .stored import states
 
 #: Heights are in rem of a slide that is 45 rem high; a slide's heading and margins are taken off.
 ROOM = 34
@@ -60,10 +61,9 @@ def deck(page):
     slides : list of Slide
         With Beautiful Soup's elements in it.
     states : list of str
-        States of the chapter's widgets, as JSON.
+        Where in the site the states of the chapter's widgets are.
     """
     soup = BeautifulSoup(page, "html.parser")
-    states = [script.string for script in soup.find_all("script", type=STATE)]
     for each in soup.select(NOT_SHOWN):
         each.decompose()
     for term in soup.select("a.term"):
@@ -72,7 +72,7 @@ def deck(page):
     maker = _Maker()
     maker.read(soup.article)
     maker.close()
-    return maker.slides, states
+    return maker.slides, states(page)
 
 
 class _Maker:
@@ -324,8 +324,8 @@ def relink(elements, here, decks, site):
         Address of the site, which may be relative, or the empty string.
     """
     for element in elements:
-        for image in element.find_all("image", href=True):
-            image["href"] = image["href"].removeprefix("../")  # decks have no folder "book"
+        for image in element.find_all("img", src=True):
+            image["src"] = image["src"].removeprefix("../")  # decks have no folder "book"
         for link in element.find_all("a", href=True):
             parts = urlsplit(link["href"])
             if parts.scheme or parts.netloc:

@@ -3,10 +3,12 @@
 import base64
 import io
 import re
+import xml.etree.ElementTree as ET
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from dlbook_site import drawings
 from PIL import Image
 
@@ -70,17 +72,51 @@ def test_curves_are_left():
     assert drawings.shorter(path + " L 3 5 L 4 7") == path + "l0 1 1 2"
 
 
-def figure(pixels):
+def drawing(pixels):
+    """A drawing with a raster image, as `dlbook.plot` writes it."""
     address = "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
-    return f'# One\n\n<svg role="img"><image href="{address}" width="9" height="9"/></svg>\n'
+    return (
+        '<svg width="72pt" height="36pt" viewBox="0 0 72 36" class="dlbook-figure" role="img" '
+        'aria-label="x &amp; &quot;more&quot;">'
+        f'<image href="{address}" width="9" height="9"/>'
+        '<path d="M 0 0 L 1 1 L 2 3" stroke="currentColor"/><text>caf\u00e9</text></svg>'
+    )
 
 
-def test_large_images_are_files_and_go_when_the_figure_does(book):
-    assert book(one=figure(noise(64, 64, 3)), claims="") == ""
+def files(book):
+    return sorted((book.html / "_static" / "figures").iterdir())
+
+
+def test_a_figure_is_a_file_in_the_ink_and_type_of_the_pages(book):
+    assert book(one=f"# One\n\n{drawing(noise(8, 8, 3))}\n", claims="") == ""
     text = (book.html / "book" / "one.html").read_text("utf-8")
-    name = re.search(r'<image href="\.\./_static/rasters/([^"]+)"', text)[1]
-    assert Image.open(book.html / "_static" / "rasters" / name).size == (64, 64)
-    book(one=figure(noise(8, 8, 3)), claims="")
-    text = (book.html / "book" / "one.html").read_text("utf-8")
-    assert '<image href="data:image/' in text
-    assert list((book.html / "_static" / "rasters").iterdir()) == []
+    image = BeautifulSoup(text, "html.parser").find("img", class_="dlbook-figure")
+    assert image["alt"] == 'x & "more"' and "<svg" not in text.partition("<article>")[2]
+    assert (image["width"], image["height"], image["loading"]) == ("96", "48", "lazy")
+    (path,) = files(book)
+    assert image["src"] == f"../_static/figures/{path.name}"
+    root = ET.parse(path).getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.tag == f"{space}svg" and root.find(f"{space}text").text == "caf\u00e9"
+    raster = base64.b64decode(root.find(f"{space}image").get("href").partition(",")[2])
+    assert (np.asarray(Image.open(io.BytesIO(raster)).convert("RGB")) == noise(8, 8, 3)).all()
+    style = root.find(f"{space}style").text
+    sheet = drawings.SHEET.read_text("utf-8")
+    for colour in re.findall(r"color:(#\w+)", style):
+        assert re.search(rf"--ink: .*{colour}", sheet)
+    assert "prefers-color-scheme:dark" in style and "system-ui" in style
+
+
+def test_a_figure_without_a_label_is_not_passed_over(book):
+    """An empty `alt` would hide it, and the lack, from the check of the built pages."""
+    bare = re.sub(r' aria-label="[^"]*"', "", drawing(noise(8, 8, 3)))
+    book(one=f"# One\n\n{bare}\n", claims="")
+    image = BeautifulSoup((book.html / "book" / "one.html").read_text("utf-8"), "html.parser").img
+    assert "alt" not in image.attrs
+
+
+def test_the_file_goes_when_the_figure_does(book):
+    book(one=f"# One\n\n{drawing(noise(8, 8, 3))}\n", claims="")
+    (first,) = files(book)
+    book(one=f"# One\n\n{drawing(noise(8, 9, 3))}\n", claims="")
+    assert first not in files(book) and len(files(book)) == 1

@@ -4,10 +4,12 @@ import html
 import json
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from dlbook_site import guard, mathematics
+from dlbook_site import guard, mathematics, pages
 from fontTools.ttLib import TTFont
+from rcssmin import cssmin
 from sphinx.errors import ExtensionError
 
 SITE = Path(guard.__file__).parents[1]
@@ -22,9 +24,10 @@ def stored(**changes):
 
 
 def state(module, **values):
+    """Settings by which a page has the state of a widget, as a notebook's page has it."""
     model = {"model_name": "M", "model_module": module, "state": values}
     text = json.dumps({"version_major": 2, "state": {"m1": model}})
-    return f'<script type="application/vnd.jupyter.widget-state+json">{text}</script>'
+    return {"html_js_files": [(None, {"type": pages.STATE, "body": text})]}
 
 
 def page(book, name):
@@ -130,7 +133,7 @@ def test_formulas_are_set_when_the_site_is_built(book):
     glyphs = sheet.read_text(encoding="utf-8")
     assert "MJXTEX" not in page(book, "index")
     inlined = glyphs.replace('url("fonts/', 'url("../_static/mathematics/fonts/')
-    assert f"<style>{inlined}</style>" in text
+    assert f"<style>{cssmin(inlined)}</style>" in text
     assert "mjx-c.mjx-c1D6FC" in glyphs and "1D6FD" not in glyphs  # α but no β
     assert re.search(r"font-family: MJXZERO;\s*src: url\(.data:", glyphs)  # or lines would move
     for font in re.findall(r'url\("(fonts/[^"]+)', glyphs):
@@ -212,20 +215,25 @@ def test_links_for_readers_may_lead_anywhere(book):
 @pytest.mark.parametrize(
     ("planted", "complaint"),
     [
-        (VIEW, "m1 has no state"),
-        (VIEW + state("@jupyter-widgets/controls"), "only anywidgets"),
-        (VIEW + state("anywidget"), "only anywidgets"),
+        ({}, "m1 has no state"),
+        (state("@jupyter-widgets/controls"), "only anywidgets"),
+        (state("anywidget"), "only anywidgets"),
     ],
 )
 def test_a_dead_widget_fails_the_build(book, planted, complaint):
     with pytest.raises(ExtensionError, match=complaint):
-        book(one=f"# One\n\n```{{raw}} html\n{planted}\n```\n", claims="")
+        book(one=f"# One\n\n```{{raw}} html\n{VIEW}\n```\n", claims="", settings=planted)
 
 
 def test_an_anywidget_with_its_state_is_welcome(book):
-    planted = VIEW + state("anywidget", _esm="export default {}")
-    book(one=f"# One\n\n```{{raw}} html\n{planted}\n```\n", claims="")
-    assert "widgets.js" in page(book, "one")
+    planted = state("anywidget", _esm="export default '</script>'")
+    book(one=f"# One\n\n```{{raw}} html\n{VIEW}\n```\n", claims="", settings=planted)
+    scripts = re.search('data-scripts="([^"]*)"', page(book, "one"))[1].split()
+    names = [urlsplit(each).path.rpartition("/")[2] for each in scripts]
+    (held,) = (book.html / "_static" / "states").iterdir()
+    assert names == ["book.js", held.name, "widgets.js"]
+    model = pages.read_states(held.read_text("utf-8"))["m1"]
+    assert model["state"]["_esm"] == "export default '</script>'"
     assert "widgets.js" not in page(book, "index")
 
 

@@ -28,14 +28,14 @@ def show(page, tmp_path):
             name: {"model_module": "anywidget", "model_name": "AnyModel", "state": values}
             for name, values in states.items()
         }
-        holding = json.dumps({"version_major": 2, "state": state}).replace("</", "<\\/")
+        holding = json.dumps(state).replace("</", "<\\/")
         kind = "application/vnd.jupyter.widget"
         scripts = between.join(
             f'<script type="{kind}-view+json">{{"model_id": "{view}"}}</script>' for view in views
         )
         file = tmp_path / "page.html"
         file.write_text(
-            f'<!DOCTYPE html><body>{scripts}<script type="{kind}-state+json">{holding}</script>'
+            f"<!DOCTYPE html><body>{scripts}<script>widgetStates = {holding}</script>"
             f'<script src="{LOADER.as_uri()}"></script>',
             encoding="utf-8",
         )
