@@ -7,6 +7,7 @@ BENCHMARKS.
 
 import argparse
 import json
+import math
 import os
 import re
 import shutil
@@ -23,6 +24,13 @@ from weigh import measure
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "_build", "__pycache__", "*.egg-info", ".*cache"
 )
+
+
+PRODUCT = """
+import timeit, numpy as np
+a, b = np.ones((128, 784), np.float32), np.ones((784, 512), np.float32)
+print(min(timeit.repeat(lambda: a @ b, number=3, repeat=200)))
+"""
 
 
 def seconds_of_build(root, jobs):
@@ -90,11 +98,37 @@ def marks(root, jobs):
 
 def engine(root, jobs):
     """dlbook.autodiff against PyTorch and others, in a process of its own: one thread each."""
+    results = _engine(root)
+    if kernels := faster_kernels():
+        again = _engine(root, OPENBLAS_CORETYPE=kernels)
+        title = next(iter(again))  # a training step
+        results[f"{title}, NumPy with OpenBLAS's kernels for {kernels}"] = again[title]
+    return results
+
+
+def _engine(root, **variables):
     output = root / "_build" / "engine.json"
     command = [sys.executable, root / "tools" / "bench_autodiff.py", f"--json={output}"]
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    environment = os.environ | {"PYTHONPATH": str(root / "src")} | variables
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     return json.loads(output.read_text("utf-8"))
+
+
+def faster_kernels(kind="Haswell"):
+    """`kind` if NumPy multiplies faster by OpenBLAS's kernels of this kind than by its own choice.
+
+    OpenBLAS goes by the widest instructions that a processor knows, which are not on all of them
+    the fastest. None if its choice is as good, if NumPy has another library, or if these kernels
+    do not run here.
+    """
+    seconds = {}
+    for name in ("", kind):
+        variables = {"OPENBLAS_NUM_THREADS": "1"} | ({"OPENBLAS_CORETYPE": name} if name else {})
+        command = [sys.executable, "-c", PRODUCT]
+        environment = os.environ | variables
+        answer = subprocess.run(command, capture_output=True, text=True, env=environment)
+        seconds[name] = math.inf if answer.returncode else float(answer.stdout)
+    return kind if seconds[kind] < 0.98 * seconds[""] else None
 
 
 def kernels(root, jobs):

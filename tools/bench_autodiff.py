@@ -18,6 +18,7 @@ import json
 import statistics
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 
@@ -351,15 +352,15 @@ def benchmarks(seconds=5.0):
 
 def main(argv=None):
     from bench import table
+    from booklib import write_atomically
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="for each network")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the same as JSON")
     options = parser.parse_args(argv)
     results = benchmarks(options.seconds)
     if options.json:
-        print(json.dumps(results))
-        return
+        write_atomically(options.json, json.dumps(results) + "\n")
     for title, rows in results.items():
         print(f"{title}\n{table(rows)}\n")
 
