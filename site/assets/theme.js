@@ -7,19 +7,21 @@
   } catch {
     // storage is refused
   }
+  const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = chosen || (dark ? "dark" : "light");
+  root.dataset.theme = chosen || (dark ? "dark" : "light");
   // who follows a link into a chapter begins within the rest
-  document.documentElement.classList.add("js", ...(location.hash ? ["drawn"] : []));
+  root.classList.add("js", ...(location.hash ? ["drawn"] : []));
 
-  const rest = () => {
-    document.documentElement.classList.add("drawn");
+  const read = new Promise((go) => addEventListener("DOMContentLoaded", go));
+  const drawn = new Promise((go) => new PerformanceObserver(go).observe({ type: "paint", buffered: true }));
+  drawn.then(() => root.classList.add("drawn"));
+  Promise.all([read, drawn]).then(() => {
     for (const address of document.body.dataset.scripts?.split(" ") ?? []) {
       const script = document.createElement("script");
       script.async = false;
       script.src = address;
       document.body.append(script);
     }
-  };
-  addEventListener("DOMContentLoaded", () => requestAnimationFrame(() => setTimeout(rest)));
+  });
 })();

@@ -328,10 +328,9 @@ def _link(text, target):
 
 
 def add_leads(app, pagename, templatename, context, doctree):
-    """Tell the template whether the page is a chapter, and where it leads."""
+    """Tell the template where a chapter leads."""
     env = app.env
-    context["chapter"] = bool(_store(env).get(pagename))
-    pages = leads_to(env, pagename) if context["chapter"] else []
+    pages = leads_to(env, pagename) if _store(env).get(pagename) else []
     context["leads_to"] = [
         {
             "title": title(env, page),

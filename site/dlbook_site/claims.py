@@ -12,6 +12,8 @@ import re
 import tomllib
 from collections import Counter
 from html.parser import HTMLParser
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from docutils import nodes
@@ -260,8 +262,9 @@ def fill(app, doctree, docname):
     for node in list(doctree.findall(_is_placeholder)):
         claims = entries(env)
         made = [_tally(claims)]
-        if isinstance(node, claims_ledger) and claims:
-            made.append(_table(app, docname, claims))
+        if isinstance(node, claims_ledger):
+            parts = groupby(claims, key=itemgetter("docname"))
+            made += [_part(app, docname, page, list(part)) for page, part in parts]
         node.replace_self(made)
 
 
@@ -297,17 +300,19 @@ def _plural(verdict, count):
     return many.get(verdict, verdict)
 
 
-def _table(app, docname, claims):
-    heads = ("Verdict", "Claim", "Evidence", "Deck")
+def _part(app, docname, page, claims):
+    """The claims of a page under its title."""
+    title = app.env.titles[page].astext()
+    address = app.builder.get_relative_uri(docname, page)
+    heading = nodes.rubric("", title)
+    heading["heading-level"] = 2
     rows = []
     for claim in claims:
         symbol, style = VERDICTS.get(claim["verdict"], ("?", "waits"))
-        page = app.builder.get_relative_uri(docname, claim["docname"])
-        title = app.env.titles[claim["docname"]].astext()
         verdict = nodes.inline("", f"{symbol} {claim['verdict']}", classes=["verdict"])
         statement = nodes.paragraph("", "", *_inline(claim["statement"]))
         source = nodes.paragraph(classes=["claim-source"])
-        source += _link(title, f"{page}#claim-{claim['id']}")
+        source += _link("in the chapter", f"{address}#claim-{claim['id']}")
         cells = [
             [nodes.paragraph("", "", verdict)],
             [statement, source],
@@ -316,7 +321,9 @@ def _table(app, docname, claims):
         ]
         place = f"ledger-{claim['id']}"
         rows.append(tables.row(cells, classes=[f"dlbook-{style}"], ids=[place]))
-    return tables.table("claims-ledger", heads, rows, widths=(14, 40, 38, 8))
+    heads = ("Verdict", "Claim", "Evidence", "Deck")
+    made = tables.table("claims-ledger", heads, rows, widths=(14, 40, 38, 8))
+    return nodes.container("", heading, made, classes=["ledger-part"])
 
 
 def write(app, error):

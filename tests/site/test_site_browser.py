@@ -99,7 +99,7 @@ def test_first_load_is_light(site, browser):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(page, address, site, name):
+def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(page, address, site, wait_until, name):
     sheet = site / "_static" / "mathematics" / name.replace("/", "-").replace(".html", ".css")
     if not sheet.exists():
         return
@@ -108,6 +108,7 @@ def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(page, address, site
     )
     held = {family: TTFont(sheet.parent / font).getBestCmap().keys() for family, font in fonts}
     page.goto(f"{address}/{name}", wait_until="load")
+    wait_until(page, "document.documentElement.classList.contains('drawn')")
     glyphs = page.evaluate(
         """() => [...document.querySelectorAll("mjx-c")]
           .map((each) => getComputedStyle(each, "::before"))
@@ -267,3 +268,19 @@ def test_text_has_a_measure_of_65_to_75_characters(page, address):
         }"""
     )
     assert 60 <= average <= 80
+
+
+def test_first_the_text_and_then_the_rest(page, address):
+    """Scripts and fonts are asked for after the first paint of a chapter."""
+    page.goto(f"{address}/book/learning/logistic-regression.html", wait_until="networkidle")
+    painted, asked = page.evaluate(
+        """() => [
+          performance.getEntriesByName("first-paint")[0].startTime,
+          performance.getEntriesByType("resource")
+            .filter(({ name }) => !name.startsWith("data:") && !name.includes("favicon"))
+            .map(({ name, startTime }) => [name.split("/").at(-1), startTime]),
+        ]"""
+    )
+    kinds = {name.partition("?")[0].rpartition(".")[2] for name, _ in asked}
+    assert {"js", "woff"} <= kinds
+    assert [name for name, time in asked if time < painted] == []
