@@ -6,6 +6,7 @@ output. `ReadClaims` turns each into a line of the page, `check` compares them w
 ``{claims-tally}`` stand.
 """
 
+import html
 import json
 import os
 import re
@@ -304,8 +305,7 @@ def _part(app, docname, page, claims):
     """The claims of a page under its title."""
     title = app.env.titles[page].astext()
     address = app.builder.get_relative_uri(docname, page)
-    heading = nodes.rubric("", title)
-    heading["heading-level"] = 2
+    heading = nodes.raw("", f"<h2>{html.escape(title)}</h2>", format="html")
     rows = []
     for claim in claims:
         symbol, style = VERDICTS.get(claim["verdict"], ("?", "waits"))

@@ -80,9 +80,9 @@ def test_every_picture_has_a_text_alternative(pages):
 
 def test_every_page_describes_itself(pages):
     for name, page in pages.items():
-        if name != "search.html":
-            assert page.metas.get("description"), name
-            assert page.metas.get("og:title"), name
+        assert page.metas.get("description"), name
+        assert page.metas.get("og:title"), name
+        assert name == "index.html" or "width=device-width" in page.metas.get("viewport", ""), name
 
 
 def test_no_made_up_address(site):
