@@ -67,6 +67,23 @@ def wait_until():
     return _wait_until
 
 
+@pytest.fixture(scope="session")
+def visit():
+    return _visit
+
+
+# The scripts of a page come after it: the first tells the theme, the last places the widgets.
+ALIVE = """document.querySelector(".theme[aria-pressed]")
+  && document.querySelectorAll(".widget").length
+    === document.querySelectorAll("script[type*='widget-view']").length"""
+
+
+def _visit(page, address):
+    """Go to a page of the site and wait until its scripts have run."""
+    page.goto(address)
+    _wait_until(page, ALIVE)
+
+
 def _wait_until(page, condition):
     """Wait for a condition in JavaScript (the browser's own way to, `eval`, pages forbid)."""
     holds = page.evaluate(

@@ -138,8 +138,8 @@ def test_slides_and_print_show_no_links_to_definitions():
 
 # --- In the browser ----------------------------------------------------------------------------
 @pytest.fixture
-def term(page, address):
-    page.goto(f"{address}/{CHAPTER}")
+def term(page, address, visit):
+    visit(page, f"{address}/{CHAPTER}")
     return page.locator("a.term").first
 
 
@@ -180,10 +180,10 @@ def test_a_definition_shows_on_focus_and_describes_its_term(page, term, scroll_t
     assert page.troubles == []
 
 
-def test_the_first_tap_defines_and_the_second_follows(browser, address):
+def test_the_first_tap_defines_and_the_second_follows(browser, address, visit):
     context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
     page = context.new_page()
-    page.goto(f"{address}/{CHAPTER}")
+    visit(page, f"{address}/{CHAPTER}")
     term = page.locator("a.term").first
     term.tap()
     box = page.locator(".definitions > p:visible").bounding_box()
@@ -222,8 +222,8 @@ def test_without_javascript_a_term_is_a_link(browser, address):
     context.close()
 
 
-def test_the_glossary_is_one_result_behind_the_chapters(page, address):
-    page.goto(f"{address}/search.html?q=softmax")
+def test_the_glossary_is_one_result_behind_the_chapters(page, address, visit):
+    visit(page, f"{address}/search.html?q=softmax")
     page.locator("ul.search li p.context").first.wait_for()
     results = page.locator("ul.search li > a").evaluate_all("(all) => all.map((each) => each.href)")
     places = [i for i, link in enumerate(results) if "glossary.html" in link]

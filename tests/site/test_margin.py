@@ -39,11 +39,13 @@ def pages(site):
     ]
 
 
-def test_notes_stand_beside_their_paragraph_in_wide_windows_and_do_not_meet(page, address, pages):
+def test_notes_stand_beside_their_paragraph_in_wide_windows_and_do_not_meet(
+    page, address, pages, visit
+):
     assert len(pages) > 8
     page.set_viewport_size({"width": 1300, "height": 900})
     for name in pages:
-        page.goto(f"{address}/{name}")
+        visit(page, f"{address}/{name}")
         above = float("-inf")
         for place in page.evaluate(PLACES):
             note, text = place["note"], place["text"]
@@ -53,18 +55,20 @@ def test_notes_stand_beside_their_paragraph_in_wide_windows_and_do_not_meet(page
             above = note["bottom"]
 
 
-def test_notes_stand_below_their_paragraph_in_narrow_windows_and_in_print(page, address, pages):
+def test_notes_stand_below_their_paragraph_in_narrow_windows_and_in_print(
+    page, address, pages, visit
+):
     for width, media in ((390, "screen"), (1300, "print")):
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(media=media)
-        page.goto(f"{address}/{pages[0]}")
+        visit(page, f"{address}/{pages[0]}")
         for place in page.evaluate(PLACES):
             assert place["note"]["top"] > place["text"]["bottom"]
             assert place["column"]["left"] < place["note"]["right"] <= place["column"]["right"]
 
 
-def test_the_contents_of_the_page_make_way_for_a_note(page, address, pages, wait_until):
-    page.goto(f"{address}/{pages[0]}")
+def test_the_contents_of_the_page_make_way_for_a_note(page, address, pages, wait_until, visit):
+    visit(page, f"{address}/{pages[0]}")
     contents = "getComputedStyle(document.querySelector('.here')).opacity"
     wait_until(page, f"{contents} === '1'")
     page.locator(".margin").first.scroll_into_view_if_needed()

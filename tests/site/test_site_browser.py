@@ -29,10 +29,10 @@ SHOWN = """(el) =>
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, wait_until, name):
+def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, wait_until, name, visit):
     requests = []
     page.on("request", lambda request: requests.append(request.url))
-    page.goto(f"{address}/{name}", wait_until="load")
+    visit(page, f"{address}/{name}")
     found = []
     page.evaluate(AXE)
     for width in (390, 1300):
@@ -55,10 +55,12 @@ def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, wait_u
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_widgets_answer_to_the_keyboard_without_a_kernel(page, address, site, scroll_through, name):
+def test_widgets_answer_to_the_keyboard_without_a_kernel(
+    page, address, site, scroll_through, name, visit
+):
     if "jupyter.widget-view+json" not in (site / name).read_text(encoding="utf-8"):
         return
-    page.goto(f"{address}/{name}", wait_until="load")
+    visit(page, f"{address}/{name}")
     scroll_through(page)
     assert page.locator(".widget-trouble").count() == 0
     for widget in page.locator(".widget").all():
@@ -79,10 +81,10 @@ def test_widgets_answer_to_the_keyboard_without_a_kernel(page, address, site, sc
     assert page.troubles == []
 
 
-def test_widgets_live_on_pages_opened_as_files(page, site, scroll_through):
+def test_widgets_live_on_pages_opened_as_files(page, site, scroll_through, visit):
     for name in PAGES:
         if "jupyter.widget-view+json" in (site / name).read_text(encoding="utf-8"):
-            page.goto((site / name).resolve().as_uri(), wait_until="load")
+            visit(page, (site / name).resolve().as_uri())
             scroll_through(page)
             assert page.locator(".widget-trouble").count() == 0, name
     assert page.troubles == []
@@ -99,7 +101,9 @@ def test_first_load_is_light(site, browser):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(page, address, site, wait_until, name):
+def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(
+    page, address, site, wait_until, name, visit
+):
     sheet = site / "_static" / "mathematics" / name.replace("/", "-").replace(".html", ".css")
     if not sheet.exists():
         return
@@ -107,7 +111,7 @@ def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(page, address, site
         r'font-family: ([\w-]+);\s*src: url\("(fonts/[^"]+)', sheet.read_text("utf-8")
     )
     held = {family: TTFont(sheet.parent / font).getBestCmap().keys() for family, font in fonts}
-    page.goto(f"{address}/{name}", wait_until="load")
+    visit(page, f"{address}/{name}")
     wait_until(page, "document.documentElement.classList.contains('drawn')")
     glyphs = page.evaluate(
         """() => [...document.querySelectorAll("mjx-c")]
@@ -124,9 +128,9 @@ def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(page, address, site
     assert lost == []
 
 
-def test_a_link_into_a_chapter_arrives(page, address):
+def test_a_link_into_a_chapter_arrives(page, address, visit):
     """Sections are laid out when they come near, so those above have no height yet."""
-    page.goto(f"{address}/book/learning/linear-regression.html#further-reading")
+    visit(page, f"{address}/book/learning/linear-regression.html#further-reading")
     heading = page.locator("#further-reading > h2")
     for _ in range(2):
         assert 0 < heading.bounding_box()["y"] < 300
@@ -136,8 +140,8 @@ def test_a_link_into_a_chapter_arrives(page, address):
     assert page.troubles == []
 
 
-def test_search_finds_a_word_of_a_chapter(page, address):
-    page.goto(f"{address}/book/index.html")
+def test_search_finds_a_word_of_a_chapter(page, address, visit):
+    visit(page, f"{address}/book/index.html")
     assert page.locator("input[type=search]").count() == 1
     page.locator("input[type=search]").fill("likelihood")
     page.keyboard.press("Enter")
@@ -162,8 +166,8 @@ def test_search_finds_a_word_of_a_chapter(page, address):
         ("nn.LSTM", ".html"),
     ],
 )
-def test_search_finds_terms_symbols_and_names_in_code(page, address, query, first):
-    page.goto(f"{address}/search.html?q={quote(query)}")
+def test_search_finds_terms_symbols_and_names_in_code(page, address, query, first, visit):
+    visit(page, f"{address}/search.html?q={quote(query)}")
     page.locator("ul.search li p.context").first.wait_for()
     hits = page.locator("ul.search li > a").evaluate_all("(all) => all.map((each) => each.href)")
     assert first in hits[0]
@@ -174,8 +178,8 @@ def test_search_finds_terms_symbols_and_names_in_code(page, address, query, firs
     assert page.troubles == []
 
 
-def test_search_leads_to_the_heading(page, address):
-    page.goto(f"{address}/search.html?q=softmax")
+def test_search_leads_to_the_heading(page, address, visit):
+    visit(page, f"{address}/search.html?q=softmax")
     hit = page.locator("ul.search li > a", has_text="Many classes: softmax")
     hit.click()
     page.wait_for_url("**/logistic-regression.html#many-classes-softmax")
@@ -189,8 +193,8 @@ def test_search_leads_to_the_heading(page, address):
         ("corss_entropy", "cross_entropy"),
     ],
 )
-def test_search_suggests_what_was_meant(page, address, query, meant):
-    page.goto(f"{address}/search.html?q={query}")
+def test_search_suggests_what_was_meant(page, address, query, meant, visit):
+    visit(page, f"{address}/search.html?q={query}")
     suggestion = page.locator("#search-help .nearest a").first
     suggestion.wait_for()
     assert suggestion.inner_text().lower() == meant
@@ -199,8 +203,8 @@ def test_search_suggests_what_was_meant(page, address, query, meant):
     assert page.troubles == []
 
 
-def test_search_that_finds_nothing_near_leads_on(page, address):
-    page.goto(f"{address}/search.html?q=zzqzzqzzq")
+def test_search_that_finds_nothing_near_leads_on(page, address, visit):
+    visit(page, f"{address}/search.html?q=zzqzzqzzq")
     page.locator("#search-help").wait_for()
     assert not page.locator(".meant").is_visible()
     assert "zzqzzqzzq" in page.locator(".search-summary").inner_text()
@@ -211,8 +215,8 @@ def test_search_that_finds_nothing_near_leads_on(page, address):
     assert page.troubles == []
 
 
-def test_the_map_is_worked_by_keyboard_and_gives_way_to_the_list(page, address):
-    page.goto(f"{address}/book/index.html")
+def test_the_map_is_worked_by_keyboard_and_gives_way_to_the_list(page, address, visit):
+    visit(page, f"{address}/book/index.html")
     links = page.locator("svg.chapter-map a")
     links.first.focus()
     assert links.first.evaluate("(link) => document.activeElement === link")
@@ -231,20 +235,20 @@ def test_the_map_is_worked_by_keyboard_and_gives_way_to_the_list(page, address):
     assert page.troubles == []
 
 
-def test_theme_button_turns_the_page_and_is_remembered(page, address):
+def test_theme_button_turns_the_page_and_is_remembered(page, address, visit):
     page.emulate_media(color_scheme="light")
-    page.goto(f"{address}/book/index.html")
+    visit(page, f"{address}/book/index.html")
     paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     page.locator("button.theme").press("Enter")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") != paper
-    page.goto(f"{address}/book/reference/notation.html")
+    visit(page, f"{address}/book/reference/notation.html")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
-def test_chapters_open_on_a_narrow_screen(page, address):
+def test_chapters_open_on_a_narrow_screen(page, address, visit):
     page.set_viewport_size({"width": 390, "height": 800})
-    page.goto(f"{address}/book/index.html")
+    visit(page, f"{address}/book/index.html")
     chapters = page.locator("#chapters")
     assert not chapters.is_visible()
     page.locator("button.menu").press("Enter")
@@ -253,9 +257,9 @@ def test_chapters_open_on_a_narrow_screen(page, address):
     assert not chapters.is_visible()
 
 
-def test_text_has_a_measure_of_65_to_75_characters(page, address):
+def test_text_has_a_measure_of_65_to_75_characters(page, address, visit):
     """Average over the full lines of prose on a wide screen."""
-    page.goto(f"{address}/book/index.html")
+    visit(page, f"{address}/book/index.html")
     average = page.evaluate(
         """() => {
           const lengths = [];
@@ -270,9 +274,10 @@ def test_text_has_a_measure_of_65_to_75_characters(page, address):
     assert 60 <= average <= 80
 
 
-def test_first_the_text_and_then_the_rest(page, address):
+def test_first_the_text_and_then_the_rest(page, address, visit):
     """Scripts and fonts are asked for after the first paint of a chapter."""
-    page.goto(f"{address}/book/learning/logistic-regression.html", wait_until="networkidle")
+    visit(page, f"{address}/book/learning/logistic-regression.html")
+    page.wait_for_load_state("networkidle")
     painted, asked = page.evaluate(
         """() => [
           performance.getEntriesByName("first-paint")[0].startTime,
