@@ -102,6 +102,9 @@
   );
   for (const part of parts) approach.observe(part);
 
+  // Fonts for formulas in sections that are not laid out yet: who prints the page needs them now
+  for (const face of document.fonts) face.load().catch(() => {});
+
   // Where the reader is, in the contents of the page
   const links = new Map(all(".here a").map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
   const seen = new IntersectionObserver(

@@ -128,6 +128,14 @@ def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(
     assert lost == []
 
 
+def test_all_fonts_of_formulas_are_there_for_who_prints_at_once(page, address, visit):
+    visit(page, f"{address}/book/learning/logistic-regression.html")
+    page.wait_for_load_state("networkidle")
+    states = page.evaluate("[...document.fonts].map(({ family, status }) => [family, status])")
+    assert len(states) > 5
+    assert [family for family, status in states if status != "loaded"] == []
+
+
 def test_a_link_into_a_chapter_arrives(page, address, visit):
     """Sections are laid out when they come near, so those above have no height yet."""
     visit(page, f"{address}/book/learning/linear-regression.html#further-reading")
