@@ -124,9 +124,9 @@ def _measure(folder, browser):
             page = context.new_page()
             bodies = []
             page.on("requestfinished", lambda request, bodies=bodies: bodies.append(request))
-            page.goto(f"{address}/{name}", wait_until="networkidle")
+            page.goto(f"{address}/{name}", wait_until="load")
             page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-            page.evaluate("document.fonts.ready.then(() => 0)")
+            page.wait_for_load_state("networkidle")
             weights[name] = {
                 "bytes": sum(_size(request) for request in bodies),
                 "requests": len(bodies),

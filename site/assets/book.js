@@ -111,9 +111,12 @@
     (entries) => {
       for (const entry of entries) {
         const link = links.get(entry.target.id);
-        if (entry.isIntersecting) for (const other of links.values()) other.removeAttribute("aria-current");
-        if (entry.isIntersecting) link.setAttribute("aria-current", "true");
-        else link.removeAttribute("aria-current");
+        if (!entry.isIntersecting) {
+          link.removeAttribute("aria-current");
+          continue;
+        }
+        for (const other of links.values()) other.removeAttribute("aria-current");
+        link.setAttribute("aria-current", "true");
       }
     },
     { rootMargin: "-10% 0px -75% 0px" },

@@ -12,13 +12,13 @@ import re
 import xml.etree.ElementTree as ET
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 
 from PIL import Image
 
+from .pages import ASSETS
 from .stored import FIGURES, address
 
-SHEET = Path(__file__).parents[1] / "assets" / "book.css"
+SHEET = ASSETS / "book.css"
 FIGURE = re.compile(r'<svg [^>]*class="dlbook-figure".*?</svg>', re.DOTALL)
 PATH = re.compile(r' d="(M [^"]*)"')
 RUN = re.compile(r"(-?[\d.]+) (-?[\d.]+)((?: L -?[\d.]+ -?[\d.]+){2,})(?![\d.])")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sphinx.errors import ExtensionError
 
 from .pages import VIEW, read_states
-from .stored import STATES
+from .stored import states
 
 # Attributes whose address the browser fetches by itself. Links in <a> are followed by readers only.
 FETCHED = {
@@ -113,9 +113,8 @@ def problems(folder):
         if page is None:
             continue
         models = {}
-        for each in addresses:
-            if f"/{STATES}/" in each and (path.parent / each).exists():
-                models |= read_states((path.parent / each).read_text(encoding="utf-8"))
+        for each in filter(Path.exists, map(folder.joinpath, states(text))):
+            models |= read_states(each.read_text(encoding="utf-8"))
         for view in page.views:
             model = models.get(view)
             if model is None:

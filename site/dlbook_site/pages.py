@@ -63,11 +63,11 @@ POLICY = {
     "default-src": "'self'",
     "script-src": "'self'",
     "style-src": "'self'",
-    "font-src": "'self' data:",  # as does the smallest font of formulas
+    "font-src": "'self' data:",  # the smallest font of formulas stands in the page
     "object-src": "'none'",
     "base-uri": "'none'",
 }
-#: A widget's module stands in the page as text; it is imported from an address made of that text.
+#: A widget's module stands in its state as text; it is imported from an address made of that text.
 WIDGETS = {"script-src": ("blob:",)}
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"

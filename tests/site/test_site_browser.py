@@ -101,9 +101,7 @@ def test_first_load_is_light(site, browser):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(
-    page, address, site, wait_until, name, visit
-):
+def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(page, address, site, name, visit):
     sheet = site / "_static" / "mathematics" / name.replace("/", "-").replace(".html", ".css")
     if not sheet.exists():
         return
@@ -112,7 +110,6 @@ def test_formulas_find_their_glyphs_in_the_fonts_of_the_page(
     )
     held = {family: TTFont(sheet.parent / font).getBestCmap().keys() for family, font in fonts}
     visit(page, f"{address}/{name}")
-    wait_until(page, "document.documentElement.classList.contains('drawn')")
     glyphs = page.evaluate(
         """() => [...document.querySelectorAll("mjx-c")]
           .map((each) => getComputedStyle(each, "::before"))
