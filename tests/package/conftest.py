@@ -1,11 +1,14 @@
-"""What the tests of widgets share: a widget's module, run in Node by itself."""
+"""What the tests of widgets share: a widget's module, run in Node by itself or shown on a page."""
 
 import base64
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+
+MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +39,24 @@ def evaluate(address):
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture
+def mount(browser, address):
+    """A function that shows a widget on an empty page, where nothing may go wrong or be logged."""
+    contexts, troubles = [], []
+
+    def show(widget, height=900, **options):
+        viewport = {"width": 360, "height": height}
+        contexts.append(browser.new_context(viewport=viewport, has_touch=True, **options))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda message: troubles.append(message.text))
+        state = {k: v for k, v in widget.get_state().items() if not k.startswith("_")}
+        page.evaluate(MOUNT, [address, state | {"css": widget._css}])
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert troubles == []

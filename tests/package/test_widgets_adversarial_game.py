@@ -1,7 +1,6 @@
 """The game's arithmetic against PyTorch and NumPy, and its page in a browser."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,23 +206,10 @@ def test_games_repeat_and_differ_by_seed(evaluate):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    context = browser.new_context(
-        viewport={"width": 360, "height": 1300}, reduced_motion="reduce", has_touch=True
-    )
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    widget = AdversarialGame()
-    state = {name: getattr(widget, name) for name in TRAITS}
-    page.evaluate(MOUNT, [address, state | {"css": widget._css}])
-    yield page
-    assert not errors
-    context.close()
+def page(mount):
+    return mount(AdversarialGame(), height=1300, reduced_motion="reduce")
 
 
 def press(page, name):

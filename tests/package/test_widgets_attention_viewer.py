@@ -1,7 +1,6 @@
 """The viewer's softmax against NumPy, the size of its state, and its page by keyboard."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,20 +103,10 @@ def test_ranks_and_spread(evaluate):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    page = browser.new_page(viewport={"width": 360, "height": 900})
-    page.messages = []
-    page.on("console", lambda message: page.messages.append(message.text))
-    page.on("pageerror", lambda error: page.messages.append(str(error)))
-    widget = AttentionViewer([SELF, CROSS])
-    page.evaluate(MOUNT, [address, state_of(widget) | {"css": widget._css}])
-    yield page
-    assert page.messages == []
-    page.close()
+def page(mount):
+    return mount(AttentionViewer([SELF, CROSS]))
 
 
 def figures(page):
@@ -196,13 +185,11 @@ def test_another_text_brings_its_own_words_and_no_mask(page):
     assert weights(page) == shown(page, 0, 0, 0, True)
 
 
-def test_words_are_text_and_never_markup(browser, address):
-    page = browser.new_page()
+def test_words_are_text_and_never_markup(mount):
     words = ["<img src=x onerror=alert(1)>", "b"]
     widget = AttentionViewer([("<b>t</b>", words, words, np.zeros((1, 1, 2, 2)), False)])
-    page.evaluate(MOUNT, [address, state_of(widget) | {"css": widget._css}])
+    page = mount(widget)
     assert page.locator("img, b").count() == 0
-    page.close()
 
 
 def test_it_fits_a_narrow_page_and_leaves_no_listener_behind(page):

@@ -2,7 +2,6 @@
 
 import json
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,21 +132,10 @@ def test_numbers_are_written_for_reading(evaluate):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    context = browser.new_context(viewport={"width": 360, "height": 1400}, has_touch=True)
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    widget = ConvolutionExplorer({"noise": IMAGE}, kernel="vertical edges")
-    state = {name: getattr(widget, name) for name in TRAITS}
-    page.evaluate(MOUNT, [address, state | {"css": widget._css}])
-    yield page
-    assert not errors
-    context.close()
+def page(mount):
+    return mount(ConvolutionExplorer({"noise": IMAGE}, kernel="vertical edges"), height=1400)
 
 
 def readout(page):

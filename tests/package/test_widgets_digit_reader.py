@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,21 +163,10 @@ def test_blocks_are_counted_as_for_the_data_set(evaluate):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    context = browser.new_context(viewport={"width": 360, "height": 1100}, has_touch=True)
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    page.on("console", lambda message: errors.append(message.text))
-    widget = DigitReader(weights())
-    page.evaluate(MOUNT, [address, {"weights": widget.weights, "css": widget._css}])
-    yield page
-    assert not errors
-    context.close()
+def page(mount):
+    return mount(DigitReader(weights()), height=1100)
 
 
 def readout(page):

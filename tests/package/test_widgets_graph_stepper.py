@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,21 +143,10 @@ def test_the_ends_of_the_range_give_finite_numbers(run):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    context = browser.new_context(viewport={"width": 390, "height": 900})
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    widget = GraphStepper()
-    state = {name: getattr(widget, name) for name in ("circuit", "inputs", "step")}
-    page.evaluate(MOUNT, [address, state | {"css": widget._css}])
-    yield page
-    assert not errors
-    context.close()
+def page(mount):
+    return mount(GraphStepper())
 
 
 def press(page, name):
@@ -273,4 +261,4 @@ def test_leaving_takes_its_listeners_along(page):
 @pytest.mark.parametrize("circuit", NUMBERS)
 def test_nothing_overflows_a_narrow_page(page, circuit):
     page.get_by_role("combobox").select_option(circuit)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,7 +1,6 @@
 """The playground's arithmetic against NumPy, and its page in a browser."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,23 +88,10 @@ def test_nearly_equal_x_lose_no_digits_to_cancellation(compute):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    context = browser.new_context(
-        viewport={"width": 390, "height": 900}, reduced_motion="reduce", has_touch=True
-    )
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    widget = LeastSquares(X, Y)
-    state = {name: getattr(widget, name) for name in ("x", "y", "start", "multiple")}
-    page.evaluate(MOUNT, [address, state | {"css": widget._css}])
-    yield page
-    assert not errors
-    context.close()
+def page(mount):
+    return mount(LeastSquares(X, Y), reduced_motion="reduce")
 
 
 def press(page, name):
@@ -187,4 +173,4 @@ def test_leaving_takes_its_listeners_along(page):
 
 
 def test_nothing_overflows_a_narrow_page(page):
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

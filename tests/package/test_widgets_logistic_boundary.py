@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,24 +133,10 @@ def test_large_scores_stay_finite(compute):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    context = browser.new_context(
-        viewport={"width": 390, "height": 900}, reduced_motion="reduce", has_touch=True
-    )
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    widget = LogisticBoundary(EXAMPLES)
-    names = ("examples", "chosen", "features", "ridge")
-    state = {name: getattr(widget, name) for name in names}
-    page.evaluate(MOUNT, [address, state | {"css": widget._css}])
-    yield page
-    assert not errors
-    context.close()
+def page(mount):
+    return mount(LogisticBoundary(EXAMPLES), reduced_motion="reduce")
 
 
 def press(page, name):
@@ -218,4 +203,4 @@ def test_leaving_takes_its_listeners_along(page):
 
 
 def test_nothing_overflows_a_narrow_page(page):
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,7 +1,6 @@
 """The cell's arithmetic against PyTorch, its answers, and its page in a browser."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,19 +136,10 @@ def test_page_and_package_agree(evaluate):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    context = browser.new_context(viewport={"width": 390, "height": 1100})
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    page.evaluate(MOUNT, [address, settings() | {"css": LSTMCell()._css}])
-    yield page
-    assert not errors
-    context.close()
+def page(mount):
+    return mount(LSTMCell(), height=1100)
 
 
 def readout(page):
@@ -215,4 +205,4 @@ def test_leaving_takes_its_listeners_along(page):
 
 
 def test_nothing_overflows_a_narrow_page(page):
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -2,7 +2,6 @@
 
 import json
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,32 +196,15 @@ def test_linear_layers_stay_straight_and_two_units_cannot_close_a_ring(evaluate)
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
 
-
-def mounted(browser, address, reduced_motion):
-    context = browser.new_context(
-        viewport={"width": 390, "height": 900}, reduced_motion=reduced_motion, has_touch=True
-    )
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    widget = MLPPlayground("spirals")
-    state = {name: getattr(widget, name) for name in NAMES}
-    page.evaluate(MOUNT, [address, state | {"css": widget._css}])
-    yield page
-    assert not errors
-    context.close()
+@pytest.fixture
+def page(mount):
+    return mount(MLPPlayground("spirals"), reduced_motion="reduce")
 
 
 @pytest.fixture
-def page(browser, address):
-    yield from mounted(browser, address, "reduce")
-
-
-@pytest.fixture
-def moving(browser, address):
-    yield from mounted(browser, address, "no-preference")
+def moving(mount):
+    return mount(MLPPlayground("spirals"))
 
 
 def press(page, name):
@@ -309,4 +291,4 @@ def test_leaving_takes_listeners_and_frames_along(moving):
 def test_nothing_overflows_a_narrow_page(page):
     page.get_by_label("Units in each").focus()
     page.keyboard.press("End")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,7 +1,6 @@
 """The race's arithmetic against NumPy and the chapter's own rules, and its page in a browser."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -163,23 +162,10 @@ def test_on_the_ridge_nobody_leaves_without_noise(evaluate):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    context = browser.new_context(
-        viewport={"width": 390, "height": 1100}, reduced_motion="reduce", has_touch=True
-    )
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    widget = OptimiserRace()
-    state = {name: getattr(widget, name) for name in TRAITS}
-    page.evaluate(MOUNT, [address, state | {"css": widget._css}])
-    yield page
-    assert not errors
-    context.close()
+def page(mount):
+    return mount(OptimiserRace(), height=1100, reduced_motion="reduce")
 
 
 def press(page, name):
@@ -287,4 +273,4 @@ def test_leaving_takes_its_listeners_along(page):
 
 def test_nothing_overflows_a_narrow_page(page):
     press(page, "Run")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,7 +1,6 @@
 """The systolic array's arithmetic against NumPy, and its page in a browser."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,21 +87,10 @@ def test_operands_are_drawn_in_the_cell_that_holds_them(evaluate):
 
 # ---- The page ---------------------------------------------------------------------------------
 
-MOUNT = Path(__file__).with_name("mount_widget.js").read_text("utf-8")
-
 
 @pytest.fixture
-def page(browser, address):
-    context = browser.new_context(viewport={"width": 360, "height": 1000}, reduced_motion="reduce")
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
-    widget = SystolicArray(A, B, n=3)
-    state = {name: getattr(widget, name) for name in TRAITS}
-    page.evaluate(MOUNT, [address, state | {"css": widget._css}])
-    yield page
-    assert not errors
-    context.close()
+def page(mount):
+    return mount(SystolicArray(A, B, n=3), height=1000, reduced_motion="reduce")
 
 
 def press(page, name):
