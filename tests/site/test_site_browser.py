@@ -54,6 +54,22 @@ def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, wait_u
     assert foreign == []
 
 
+@pytest.mark.parametrize("width", [390, 1300])
+def test_links_from_elsewhere_arrive_at_their_section(browser, address, site, wait_until, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})  # motion as most have it
+    for name in PAGES:
+        ids = re.findall('<section id="([^"]+)"', (site / name).read_text("utf-8"))
+        if len(ids) < 10:
+            continue  # a short page, where it may not get to the top
+        middle = ids[len(ids) // 2]
+        page.goto(f"{address}/{name}#{middle}")
+        top = f"document.getElementById('{middle}').getBoundingClientRect().top"
+        wait_until(page, f"Math.abs({top} - 80) < 20")
+        page.wait_for_timeout(200)  # what comes late must not move it
+        assert abs(page.evaluate(top) - 80) < 20, name
+    page.close()
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_widgets_answer_to_the_keyboard_without_a_kernel(
     page, address, site, scroll_through, name, visit
