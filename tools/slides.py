@@ -1,8 +1,9 @@
 """Make a deck of slides of each chapter, out of the built site, in ``_build/html/slides``.
 
-Nothing is executed: run ``make slides``, or ``tools/build.py`` first. The decks need no network
-and no server. Each page gets a link to its deck. A later build writes the page anew where its
-chapter has changed, and so without the link, until the deck has been made anew as well.
+Nothing is executed: run ``make slides``, or ``tools/build.py`` first. The decks are played by
+reveal.js and need no network and no server. Each page gets a link to its deck. A later build writes
+the page anew where its chapter has changed, and so without the link, until the deck has been made
+anew as well.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from booklib import ROOT, Book, BookError, lock, write_atomically
@@ -22,7 +24,18 @@ from dlbook_site import slides as making
 from dlbook_site.pages import WIDGETS, policy
 
 SITE = ROOT / "site"
-ASSETS = ("book.css", "slides.css", "slides.js", "theme.js", "widgets.js", "favicon.svg")
+ASSETS = (
+    "book.css",
+    "favicon.svg",
+    "slides.css",
+    "slides.js",
+    "speaker.css",
+    "speaker.js",
+    "theme.js",
+    "widgets.js",
+)
+#: Of reveal.js, which the package sphinx-revealjs brings along.
+REVEAL = ("LICENSE", "dist/reveal.css", "dist/reveal.js")
 DESIGN = "sphinx-design.min.css"
 LAUNCH = re.compile(r'(<ul class="launch"[^>]*>.*?)\n *</ul>', re.DOTALL)
 LINK = re.compile(r'\n *<li class="to-slides">.*?</li>')
@@ -58,7 +71,8 @@ def make(book, html=None, folder=None):
                 book=title,
                 part=caption,
                 title=slides[0].title,
-                slides=slides,
+                sections=making.sections(slides),
+                number=len(slides),
                 states=states,
                 up=up,
                 policy=policy(*([WIDGETS] if states else [])),
@@ -102,12 +116,22 @@ def _copy_assets(html, folder):
     static.mkdir(parents=True)
     for name in ASSETS:
         shutil.copy2(SITE / "assets" / name, static / name)
+    (static / "reveal").mkdir()
+    for name in REVEAL:
+        shutil.copy2(_reveal() / name, static / "reveal")
     for name in (mathematics.FOLDER, *stored.FOLDERS, DESIGN):
         source = html / "_static" / name
         if source.is_dir():
             shutil.copytree(source, static / name)
         elif source.exists():
             shutil.copy2(source, static / name)
+
+
+def _reveal():
+    package = find_spec("sphinx_revealjs")
+    if package is None:
+        raise BookError("the package sphinx-revealjs is not installed")
+    return Path(package.origin).parent / "_static" / "revealjs"
 
 
 def main(argv=None):

@@ -37,6 +37,7 @@ class Slide:
     name: str = ""
     above: list | None = None  # heading of the section that a part belongs to
     again: bool = False  # goes on with the slide before
+    opens: bool = False  # is the first of its section
     blocks: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     used: float = 0.0
@@ -72,7 +73,22 @@ def deck(page):
     maker = _Maker()
     maker.read(soup.article)
     maker.close()
+    for slide in maker.slides:
+        for element in (*slide.blocks, *slide.notes):
+            for inner in [element, *element.find_all("section")]:
+                if inner.name == "section":
+                    inner.name = "div"  # to reveal.js every section is a slide
     return maker.slides, states(page)
+
+
+def sections(slides):
+    """The slides of a deck as a list for each section, of which reveal.js makes columns."""
+    found = []
+    for slide in slides:
+        if slide.opens or not found:
+            found.append([])
+        found[-1].append(slide)
+    return found
 
 
 class _Maker:
@@ -113,7 +129,8 @@ class _Maker:
 
     def head(self, element):
         kind = {"h1": "title", "h2": "section"}.get(element.name, "part")
-        self.begin(Slide(kind, list(element.contents), self.names.pop() if self.names else ""))
+        name = self.names.pop() if self.names else ""
+        self.begin(Slide(kind, list(element.contents), name, opens=kind != "part"))
         if kind == "section":
             self.section = self.slide
         elif kind == "part" and self.section:
@@ -126,6 +143,7 @@ class _Maker:
             target = BeautifulSoup("<span></span>", "html.parser").span
             target["id"] = empty.name
             slide.notes += [target, *empty.notes]
+            slide.opens = True
         self.slides.append(slide)
 
     def close(self):
