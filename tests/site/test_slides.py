@@ -294,6 +294,17 @@ def test_keys_turn_the_slides(deck_page, wait_until):
     assert page.troubles == []
 
 
+def test_each_column_begins_at_its_top_wherever_one_was_in_it(deck_page):
+    page = deck_page
+    columns = "(all) => all.map((each) => each.querySelectorAll('.deck-slide').length)"
+    rows = page.locator(".slides > section").evaluate_all(columns)
+    h = next(h for h in range(2, len(rows)) if rows[h] > 1)
+    page.evaluate(f"Reveal.slide({h}, 1)")
+    page.evaluate(f"Reveal.slide({h - 1}, {rows[h - 1] - 1})")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("[Reveal.getIndices().h, Reveal.getIndices().v]") == [h, 0]
+
+
 def test_addresses_lead_to_slides(deck_page, wait_until):
     page = deck_page
     page.evaluate("location.hash = '#/3/2'")
