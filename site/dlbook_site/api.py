@@ -21,7 +21,8 @@ def plain_references(app, what, name, obj, options, lines):
 
 
 def _item(match):
-    return "- " + " ".join(line.strip() for line in match[1].split("\n"))
+    text = " ".join(line.strip() for line in match[1].split("\n"))
+    return "- " + re.sub(r"^(\w+)\.", r"\1\\.", text)  # else an initial would number a list
 
 
 def skip_fields(app, what, name, obj, skip, options):

@@ -224,6 +224,16 @@ def test_search_suggests_what_was_meant(page, address, query, meant, visit):
     assert page.troubles == []
 
 
+def test_search_without_a_query_says_what_can_be_found(page, address, visit):
+    visit(page, f"{address}/search.html")
+    page.locator("#search-help a[href='?q=softmax']").wait_for()
+    assert not page.get_by_text("Did you mean").is_visible()
+    page.locator("#search-help a[href='?q=softmax']").click()
+    page.locator("#search-results li").first.wait_for()
+    assert not page.locator("#search-help").is_visible()
+    assert page.troubles == []
+
+
 def test_search_that_finds_nothing_near_leads_on(page, address, visit):
     visit(page, f"{address}/search.html?q=zzqzzqzzq")
     page.locator("#search-help").wait_for()
