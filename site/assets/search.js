@@ -126,5 +126,4 @@
     _displayNextItem(results, results.length, parsed[1], parsed[3]);
     if (!results.length) suggest(query);
   };
-  if (!new URLSearchParams(location.search).get("q")?.trim()) document.getElementById("search-help").hidden = false;
 })();
