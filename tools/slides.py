@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from booklib import ROOT, Book, BookError, lock, write_atomically
@@ -19,9 +18,10 @@ from jinja2 import Environment, FileSystemLoader
 
 sys.path.insert(0, str(ROOT / "site"))
 
-from dlbook_site import mathematics, stored
+from dlbook_site import mathematics, packages, stored
 from dlbook_site import slides as making
 from dlbook_site.pages import WIDGETS, policy
+from sphinx.errors import ExtensionError
 
 SITE = ROOT / "site"
 ASSETS = (
@@ -117,21 +117,15 @@ def _copy_assets(html, folder):
     for name in ASSETS:
         shutil.copy2(SITE / "assets" / name, static / name)
     (static / "reveal").mkdir()
+    reveal = packages.folder("sphinx_revealjs") / "_static" / "revealjs"
     for name in REVEAL:
-        shutil.copy2(_reveal() / name, static / "reveal")
+        shutil.copy2(reveal / name, static / "reveal")
     for name in (mathematics.FOLDER, *stored.FOLDERS, DESIGN):
         source = html / "_static" / name
         if source.is_dir():
             shutil.copytree(source, static / name)
         elif source.exists():
             shutil.copy2(source, static / name)
-
-
-def _reveal():
-    package = find_spec("sphinx_revealjs")
-    if package is None:
-        raise BookError("the package sphinx-revealjs is not installed")
-    return Path(package.origin).parent / "_static" / "revealjs"
 
 
 def main(argv=None):
@@ -142,7 +136,7 @@ def main(argv=None):
         with lock(book.build / "lock"):
             counts = make(book)
             link(book.build / "html", counts)
-    except BookError as error:
+    except (BookError, ExtensionError) as error:
         sys.exit(f"error: {error}")
     for name, number in counts.items():
         print(f"  {number:4} slides  {name}")

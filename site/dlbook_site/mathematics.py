@@ -11,15 +11,15 @@ import io
 import json
 import re
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
 from fontTools import subset
 from fontTools.ttLib import TTFont
-from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
+
+from . import packages
 
 logger = logging.getLogger(__name__)
 
@@ -138,10 +138,7 @@ def _start():
 
 
 def _mathjax():
-    package = find_spec("sphinx-mathjax-offline")
-    if package is None:
-        raise ExtensionError("the package sphinx-mathjax-offline is not installed")
-    return Path(package.origin).parent / "static" / "mathjax"
+    return packages.folder("sphinx-mathjax-offline") / "static" / "mathjax"
 
 
 typesetter = Typesetter()
