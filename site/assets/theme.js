@@ -14,7 +14,11 @@
   root.classList.add("js", ...(location.hash ? ["drawn"] : []));
 
   const read = new Promise((go) => addEventListener("DOMContentLoaded", go));
-  const drawn = new Promise((go) => new PerformanceObserver(go).observe({ type: "paint", buffered: true }));
+  const drawn = new Promise((go) => {
+    new PerformanceObserver(go).observe({ type: "paint", buffered: true });
+    // not every drawing is reported: Firefox is silent about some pages that begin far down
+    addEventListener("load", () => requestAnimationFrame(() => requestAnimationFrame(go)));
+  });
   drawn.then(() => root.classList.add("drawn"));
   Promise.all([read, drawn]).then(() => {
     for (const address of document.body.dataset.scripts?.split(" ") ?? []) {
