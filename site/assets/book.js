@@ -182,10 +182,24 @@
   addEventListener("keydown", ({ key }) => key === "Escape" && hide());
 
   // A link that points into a folded solution unfolds it
-  const unfold = () => {
+  const arrive = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    for (let node = target; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
+    let folded = false;
+    for (let node = target; node; node = node.parentElement) {
+      if (node.tagName === "DETAILS" && !node.open) folded = node.open = true;
+    }
+    if (folded) target.scrollIntoView();
+    return target;
   };
-  addEventListener("hashchange", unfold);
-  unfold();
+  addEventListener("hashchange", arrive);
+  const target = arrive();
+
+  // Safari does not keep the place while widgets appear above it: we do, until the reader moves
+  if (target && !CSS.supports("overflow-anchor", "auto")) {
+    const keep = new ResizeObserver(() => target.scrollIntoView());
+    keep.observe(document.querySelector("article"));
+    const done = () => keep.disconnect();
+    for (const kind of ["wheel", "touchmove", "pointerdown", "keydown"]) addEventListener(kind, done, { once: true });
+    setTimeout(done, 5000);
+  }
 })();

@@ -22,10 +22,23 @@ CHECK = """async (rules) => {
   const told = (node) => `${node.html.slice(0, 160)} ${node.any.map((a) => a.message).join("; ")}`;
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${told(node)}`));
 }"""
+WIDE_CODE = """[...document.querySelectorAll(".cell_input pre")]
+  .filter((code) => code.scrollWidth > code.clientWidth + 1)
+  .map((code) => `wider than the column: ${code.textContent.slice(0, 80)}`)"""
 KEYS = ("ArrowRight", "Enter", "Space", "ArrowDown", "x")
 # what a widget shows: elements and canvases, not the values that its controls hold by themselves
 SHOWN = """(el) =>
   el.innerHTML + [...el.querySelectorAll("canvas")].map((each) => each.toDataURL()).join("")"""
+
+# makes of this browser one that, as Safari, does not keep the place when something above it grows
+WITHOUT_ANCHORS = """
+  const { supports } = CSS;
+  CSS.supports = (name, value) => name !== "overflow-anchor" && supports.call(CSS, name, value);
+  addEventListener("DOMContentLoaded", () => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync("* { overflow-anchor: none; content-visibility: visible !important }");
+    document.adoptedStyleSheets.push(sheet);
+  });"""
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -48,6 +61,7 @@ def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, wait_u
             if (width, theme) == (390, "light"):
                 # formulas make half of a chapter's elements, all in the text's colour: once will do
                 page.evaluate("document.querySelectorAll('.math').forEach((each) => each.remove())")
+    found += page.evaluate(WIDE_CODE)
     assert found == []
     assert page.troubles == []
     foreign = [url for url in requests if not url.startswith((address, "data:", "blob:"))]
@@ -159,6 +173,14 @@ def test_a_link_into_a_chapter_arrives(page, address, visit):
         assert 0 < page.locator("#exercises > h2").bounding_box()["y"] < 300
         page.locator(".here a", has_text="Further reading").click()
     assert page.troubles == []
+
+
+def test_links_arrive_where_the_browser_does_not_keep_the_place(page, address, visit, wait_until):
+    page.add_init_script(WITHOUT_ANCHORS)
+    visit(page, f"{address}/book/learning/tagging-by-counting.html#exercises")
+    wait_until(page, "document.getElementById('exercises').getBoundingClientRect().top < 160")
+    page.wait_for_timeout(300)  # what comes late must not move it
+    assert 0 < page.locator("#exercises > h2").bounding_box()["y"] < 300
 
 
 def test_search_finds_a_word_of_a_chapter(page, address, visit):
@@ -301,6 +323,12 @@ def test_text_has_a_measure_of_65_to_75_characters(page, address, visit):
         }"""
     )
     assert 60 <= average <= 80
+
+
+def test_pages_come_alive_where_no_drawing_is_reported(page, address, visit):
+    page.add_init_script("globalThis.PerformanceObserver = class { observe() {} }")
+    visit(page, f"{address}/book/learning/linear-regression.html")
+    assert "drawn" in page.evaluate("document.documentElement.className")
 
 
 def test_first_the_text_and_then_the_rest(page, address, visit):
