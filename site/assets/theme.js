@@ -17,7 +17,7 @@
   const drawn = new Promise((go) => {
     new PerformanceObserver(go).observe({ type: "paint", buffered: true });
     // not every drawing is reported: Firefox is silent about some pages that begin far down
-    addEventListener("load", () => requestAnimationFrame(() => requestAnimationFrame(go)));
+    addEventListener("load", () => setTimeout(go, 300));
   });
   drawn.then(() => root.classList.add("drawn"));
   Promise.all([read, drawn]).then(() => {
