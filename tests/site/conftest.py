@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import axe_playwright_python
 import pytest
 import weigh
 from sphinx.application import Sphinx
@@ -63,6 +64,11 @@ def scroll_through():
 
 
 @pytest.fixture(scope="session")
+def violations():
+    return _violations
+
+
+@pytest.fixture(scope="session")
 def wait_until():
     return _wait_until
 
@@ -70,6 +76,24 @@ def wait_until():
 @pytest.fixture(scope="session")
 def visit():
     return _visit
+
+
+AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js"))
+VIOLATIONS = """async (options) => {
+  const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const { violations } = await axe.run(document, {
+    runOnly: { type: "tag", values }, resultTypes: ["violations"], ...options,
+  });
+  const told = (node) => `${node.html.slice(0, 160)} ${node.any.map((a) => a.message).join("; ")}`;
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${told(node)}`));
+}"""
+
+
+def _violations(page, **options):
+    """What axe finds against WCAG 2.2 AA and good practice on a page as it stands."""
+    if not page.evaluate("'axe' in globalThis"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    return page.evaluate(VIOLATIONS, options)
 
 
 # The scripts of a page come after it: the first tells the theme, the last places the widgets.

@@ -1,14 +1,11 @@
 """Terms are defined where later chapters use them: by keyboard, by pointer and by touch."""
 
 import re
-from pathlib import Path
 
-import axe_playwright_python
 import pytest
 from bs4 import BeautifulSoup
 from dlbook_site import glossary, printed, slides
 
-AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text("utf-8")
 HEAD = "---\nkernelspec:\n  name: python3\n---\n\n"
 LINE = "**You need** sums. **Takes** about 9 minutes to read, and under a minute to run.\n\n"
 SETTINGS = {"myst_enable_extensions": ["dollarmath", "deflist"], "myst_heading_anchors": 2}
@@ -162,7 +159,7 @@ def test_a_definition_shows_on_hover_stays_under_the_pointer_and_goes(page, term
     assert shown(page) == []
 
 
-def test_a_definition_shows_on_focus_and_describes_its_term(page, term, scroll_through):
+def test_a_definition_shows_on_focus_and_describes_its_term(page, term, scroll_through, violations):
     scroll_through(page)  # the page reacts to its width where the reader is
     term.focus()
     (text,) = shown(page)
@@ -170,9 +167,7 @@ def test_a_definition_shows_on_focus_and_describes_its_term(page, term, scroll_t
         "document.getElementById(document.activeElement.getAttribute('aria-describedby')).innerText"
     )
     assert described == text
-    page.evaluate(AXE)
-    violations = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
-    assert violations == []
+    assert violations(page) == []
     page.keyboard.press("Escape")
     assert shown(page) == []
     page.keyboard.press("Enter")

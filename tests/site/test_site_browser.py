@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
-import axe_playwright_python
 import pytest
 import weigh
 from fontTools.ttLib import TTFont
@@ -13,15 +12,6 @@ from fontTools.ttLib import TTFont
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("DLBOOK_SITE", ROOT / "_build" / "html"))
 PAGES = weigh.pages(FOLDER) if FOLDER.exists() else ["book/index.html"]
-AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text("utf-8")
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-CHECK = """async (rules) => {
-  const { violations } = await axe.run(document, {
-    runOnly: { type: "tag", values: rules }, resultTypes: ["violations"],
-  });
-  const told = (node) => `${node.html.slice(0, 160)} ${node.any.map((a) => a.message).join("; ")}`;
-  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${told(node)}`));
-}"""
 WIDE_CODE = """[...document.querySelectorAll(".cell_input pre")]
   .filter((code) => code.scrollWidth > code.clientWidth + 1)
   .map((code) => `wider than the column: ${code.textContent.slice(0, 80)}`)"""
@@ -42,12 +32,13 @@ WITHOUT_ANCHORS = """
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, wait_until, name, visit):
+def test_page_is_quiet_accessible_and_fits(
+    page, address, scroll_through, wait_until, violations, name, visit
+):
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     visit(page, f"{address}/{name}")
     found = []
-    page.evaluate(AXE)
     for width in (390, 1300):
         page.set_viewport_size({"width": width, "height": 900})
         scroll_through(page)  # the page reacts to its width where the reader is
@@ -57,7 +48,7 @@ def test_page_is_quiet_accessible_and_fits(page, address, scroll_through, wait_u
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
             wait_until(page, f"document.documentElement.dataset.theme === '{theme}'")
-            found += [f"{theme} {width}: {each}" for each in page.evaluate(CHECK, RULES)]
+            found += [f"{theme} {width}: {each}" for each in violations(page)]
             if (width, theme) == (390, "light"):
                 # formulas make half of a chapter's elements, all in the text's colour: once will do
                 page.evaluate("document.querySelectorAll('.math').forEach((each) => each.remove())")
@@ -254,13 +245,12 @@ def test_search_says_what_can_be_found(page, address, visit):
     assert page.troubles == []
 
 
-def test_search_that_finds_nothing_near_leads_on(page, address, visit):
+def test_search_that_finds_nothing_near_leads_on(page, address, violations, visit):
     visit(page, f"{address}/search.html?q=zzqzzqzzq")
     page.locator("#search-help").wait_for()
     assert not page.locator(".meant").is_visible()
     assert "zzqzzqzzq" in page.locator(".search-summary").inner_text()
-    page.evaluate(AXE)
-    assert page.evaluate(CHECK, RULES) == []
+    assert violations(page) == []
     page.locator("#search-help a[href$='notation.html']").press("Enter")
     page.wait_for_url("**/notation.html*")
     assert page.troubles == []

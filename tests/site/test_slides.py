@@ -1,9 +1,7 @@
 """The decks of slides: what goes onto them, and how they are played."""
 
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import axe_playwright_python
 import pytest
 import slides as tool
 import weigh
@@ -13,16 +11,6 @@ from dlbook_site import guard
 from dlbook_site import slides as making
 
 CHAPTERS = ("networks/gradient-descent", "learning/linear-regression")
-AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text("utf-8")
-VIOLATIONS = """async () => {
-  const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-  const { violations } = await axe.run(document, {
-    runOnly: { type: "tag", values }, resultTypes: ["violations"],
-    preload: false, // it stumbles over style sheets that import others
-  });
-  const told = (id) => ({ html }) => `${id}: ${html.slice(0, 160)}`;
-  return violations.flatMap(({ id, nodes }) => nodes.map(told(id)));
-}"""
 SHOWN = "(el) => el.innerHTML + [...el.querySelectorAll('canvas')].map((each) => each.toDataURL())"
 
 
@@ -425,17 +413,17 @@ def test_widgets_feel_the_pointer_where_it_is(page, deck_address, wait_until):
     assert page.troubles == []
 
 
-def test_decks_are_accessible_in_light_and_dark_and_on_a_phone(page, decks, wait_until):
+def test_decks_are_accessible_in_light_and_dark_and_on_a_phone(page, decks, wait_until, violations):
     with weigh.serve(decks) as address:
         for name in ("index.html", f"{CHAPTERS[1]}.html"):
             page.goto(f"{address}/{name}")
             if name != "index.html":
                 wait_until(page, READY)
-            page.evaluate(AXE)
             page.evaluate("document.querySelectorAll('.math').forEach((each) => each.remove())")
             for theme in ("light", "dark"):
                 page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
-                assert page.evaluate(VIOLATIONS) == [], (name, theme)
+                # without preload: axe stumbles over style sheets that import others
+                assert violations(page, preload=False) == [], (name, theme)
                 page.keyboard.press("ArrowRight")
         with page.expect_navigation():
             page.set_viewport_size({"width": 390, "height": 800})
